@@ -1,0 +1,169 @@
+"""Reads and checks the environment. A missing or odd value stops the start with one sentence.
+
+Every variable is listed and explained in `.env.example`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from email.utils import parseaddr
+from typing import Any
+from urllib.parse import urlsplit
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+from environs import Env, EnvError
+
+PROFILES = ("production", "local", "test")
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
+SHORTEST_KEY = 32
+
+
+@dataclass(frozen=True)
+class Mailing:
+    """How mail leaves the house. An empty host means: write files to the mail folder."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    security: str
+    sender: str
+    coach: str
+
+
+@dataclass(frozen=True)
+class Environment:
+    """All the settings an operator chooses, checked."""
+
+    profile: str
+    site_url: str
+    hosts: list[str]
+    secret_key: str
+    link_keys: list[str]
+    database: dict[str, Any]
+    data_folder: str
+    trusted_proxies: list[str]
+    mailing: Mailing
+
+    @property
+    def is_production(self) -> bool:
+        return self.profile == "production"
+
+
+def read() -> Environment:
+    """Read the process environment.
+
+    Raises ImproperlyConfigured with a sentence that names the variable.
+    """
+    env = Env()
+    try:
+        return _read(env)
+    except EnvError as error:
+        raise ImproperlyConfigured(
+            f"{error} Every variable is explained in .env.example."
+        ) from None
+
+
+def _read(env: Env) -> Environment:
+    profile = env.str("SITE_PROFILE", "production")
+    if profile not in PROFILES:
+        raise ImproperlyConfigured(
+            f"SITE_PROFILE is {profile!r}; use one of {', '.join(PROFILES)}."
+        )
+    site_url = _site_url(env.str("SITE_URL"), profile)
+    fallback_keys: list[str] = env.list("LINK_FALLBACK_KEYS", [])
+    proxies: list[str] = env.list("TRUSTED_PROXIES", [])
+    return Environment(
+        profile=profile,
+        site_url=site_url,
+        hosts=[str(urlsplit(site_url).hostname), *env.list("EXTRA_HOSTS", [])],
+        secret_key=_key("SECRET_KEY", env.str("SECRET_KEY")),
+        link_keys=[
+            _key("LINK_KEY", env.str("LINK_KEY")),
+            *(_key("LINK_FALLBACK_KEYS", key) for key in fallback_keys),
+        ],
+        database=_database(env.str("DATABASE_URL")),
+        data_folder=env.str("DATA_FOLDER", ".data"),
+        trusted_proxies=[_network(value) for value in proxies],
+        mailing=_mailing(env, profile),
+    )
+
+
+def _site_url(value: str, profile: str) -> str:
+    address = urlsplit(value)
+    if (
+        address.scheme not in ("http", "https")
+        or not address.hostname
+        or address.path not in ("", "/")
+    ):
+        raise ImproperlyConfigured(
+            f"SITE_URL is {value!r}; use an address like https://example.org."
+        )
+    if profile == "production" and address.scheme != "https":
+        raise ImproperlyConfigured(
+            f"SITE_URL is {value!r}, but the production profile serves https only. For one's own "
+            "machine use `make run`, which chooses SITE_PROFILE=local."
+        )
+    if profile != "production" and address.hostname not in LOOPBACK_HOSTS:
+        raise ImproperlyConfigured(
+            f"SITE_PROFILE={profile} has no HTTPS and no secure cookies, so it serves this machine "
+            f"only, not {address.hostname!r}. Use SITE_PROFILE=production."
+        )
+    return value.rstrip("/")
+
+
+def _key(name: str, value: str) -> str:
+    if len(value) < SHORTEST_KEY:
+        raise ImproperlyConfigured(
+            f"{name} has {len(value)} characters; use at least {SHORTEST_KEY}."
+        )
+    return value
+
+
+def _database(url: str) -> dict[str, Any]:
+    try:
+        parsed = dict(dj_database_url.parse(url))
+    except (ValueError, dj_database_url.ParseError):
+        parsed = {}
+    if parsed.get("ENGINE") != "django.db.backends.postgresql":
+        raise ImproperlyConfigured(
+            "DATABASE_URL must look like postgres://user:password@host/name."
+        )
+    return parsed
+
+
+def _network(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value.strip()))
+    except ValueError:
+        raise ImproperlyConfigured(
+            f"TRUSTED_PROXIES contains {value!r}; use addresses or networks like 10.0.0.0/8."
+        ) from None
+
+
+def _mailing(env: Env, profile: str) -> Mailing:
+    host = env.str("EMAIL_HOST", "")
+    if not host and profile == "production":
+        raise ImproperlyConfigured("EMAIL_HOST is missing: without it nobody gets a confirmation.")
+    security = env.str("EMAIL_SECURITY", "starttls")
+    if security not in ("starttls", "tls", "none"):
+        raise ImproperlyConfigured(f"EMAIL_SECURITY is {security!r}; use starttls, tls or none.")
+    return Mailing(
+        host=host,
+        port=env.int("EMAIL_PORT", 465 if security == "tls" else 587),
+        user=env.str("EMAIL_USER", ""),
+        password=env.str("EMAIL_PASSWORD", ""),
+        security=security,
+        sender=_mailbox("MAIL_FROM", env.str("MAIL_FROM")),
+        coach=_mailbox("COACH_EMAIL", env.str("COACH_EMAIL")),
+    )
+
+
+def _mailbox(name: str, value: str) -> str:
+    _, address = parseaddr(value)
+    user, at, domain = address.partition("@")
+    if not (user and at and domain) or "\n" in value:
+        raise ImproperlyConfigured(f"{name} is {value!r}; use an address like mail@example.org.")
+    return value

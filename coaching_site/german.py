@@ -1,0 +1,85 @@
+"""German formats for dates, times, zones and money. Nothing else in the house formats them.
+
+Dates read „Montag, 23. November 2026“ or „Mo., 23.11.2026“, times „14:30 Uhr“, ranges
+„14:30–15:00 Uhr“, prices „49,00 €“ (DIN 5008). Thin no-break spaces keep them on one line.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
+
+NBSP = "\u00a0"
+WEEKDAYS = ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag")
+MONTHS = (
+    "Januar",
+    "Februar",
+    "März",
+    "April",
+    "Mai",
+    "Juni",
+    "Juli",
+    "August",
+    "September",
+    "Oktober",
+    "November",
+    "Dezember",
+)
+# What people here call their own zone; elsewhere the city's name says more than an abbreviation.
+ZONE_NAMES = {"CET": "MEZ", "CEST": "MESZ", "UTC": "UTC", "GMT": "GMT"}
+CITY_NAMES = {"Berlin": "Berliner Zeit", "Vienna": "Wiener Zeit", "Zurich": "Zürcher Zeit"}
+
+
+def long_date(day: date, *, year: bool = True) -> str:
+    """„Montag, 23. November 2026“."""
+    text = f"{WEEKDAYS[day.weekday()]}, {day.day}.{NBSP}{MONTHS[day.month - 1]}"
+    return f"{text} {day.year}" if year else text
+
+
+def short_date(day: date) -> str:
+    """„Mo., 23.11.2026“."""
+    return f"{WEEKDAYS[day.weekday()][:2]}., {day:%d.%m.%Y}"
+
+
+def month(day: date) -> str:
+    """„November 2026“."""
+    return f"{MONTHS[day.month - 1]} {day.year}"
+
+
+def clock(moment: datetime, zone: tzinfo) -> str:
+    """„14:30 Uhr“ in the given zone."""
+    return f"{moment.astimezone(zone):%H:%M}{NBSP}Uhr"
+
+
+def clock_range(start: datetime, end: datetime, zone: tzinfo) -> str:
+    """„14:30–15:00 Uhr“ in the given zone."""
+    return f"{start.astimezone(zone):%H:%M}–{end.astimezone(zone):%H:%M}{NBSP}Uhr"
+
+
+def zone_name(zone: ZoneInfo, moment: datetime) -> str:
+    """„Berliner Zeit (MEZ)“ or „Zeit in New York (UTC−5)“: the zone as it stands at that moment."""
+    city = zone.key.rpartition("/")[2].replace("_", " ")
+    place = CITY_NAMES.get(city, f"Zeit in {city}")
+    local = moment.astimezone(zone)
+    mark = ZONE_NAMES.get(local.tzname() or "") or utc_offset(local.utcoffset() or timedelta())
+    return mark if city == "UTC" else f"{place} ({mark})"
+
+
+def utc_offset(offset: timedelta) -> str:
+    """„UTC+5:45“, with a true minus sign."""
+    minutes = round(offset.total_seconds() / 60)
+    sign = "−" if minutes < 0 else "+"
+    hours, rest = divmod(abs(minutes), 60)
+    return f"UTC{sign}{hours}" + (f":{rest:02}" if rest else "")
+
+
+def minutes(length: timedelta) -> str:
+    """„30 Minuten“."""
+    return f"{round(length.total_seconds() / 60)}{NBSP}Minuten"
+
+
+def euros(cents: int) -> str:
+    """„1.234,50 €“ from integer cents."""
+    whole, rest = divmod(abs(cents), 100)
+    text = f"{whole:,}".replace(",", ".")
+    return f"{'−' if cents < 0 else ''}{text},{rest:02}{NBSP}€"

@@ -1,0 +1,23 @@
+"""How gunicorn serves the site. `PORT`, `BIND_HOST` and `WEB_WORKERS` come from the environment."""
+
+import os
+
+wsgi_app = "coaching_site.wsgi"
+bind = f"{os.environ.get('BIND_HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_WORKERS", "2"))
+threads = 4
+timeout = 30
+graceful_timeout = 30
+keepalive = 5
+max_requests = 10_000
+max_requests_jitter = 1_000
+preload_app = False
+# The same proxies the middleware trusts may say that a request came in over HTTPS.
+forwarded_allow_ips = os.environ.get("TRUSTED_PROXIES", "127.0.0.1")
+# Addresses and links with tokens stay out of logs; the reverse proxy counts requests.
+accesslog = None
+errorlog = "-"
+loglevel = os.environ.get("GUNICORN_LOG_LEVEL", "warning")
+# It would open a control socket in the home folder.
+control_socket_disable = True

@@ -1,0 +1,57 @@
+"""The job queue's two doors: put a job in by name, and keep the queue in order.
+
+Jobs go through Django's own connection, so a job exists exactly if the transaction that caused it
+is committed. Inside the worker procrastinate's app talks through a connection of its own, which
+would break that promise; hence the second app, used for enqueueing alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from procrastinate import App, JobContext, RetryStrategy
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.django_connector import DjangoConnector
+
+logger = logging.getLogger(__name__)
+
+_through_django = App(connector=DjangoConnector())
+
+# Mail that could not be handed over is tried again after 10, 20, 40 … seconds, about two days long.
+PATIENT = RetryStrategy(max_attempts=14, exponential_wait=10)
+
+
+def enqueue(task: str, **arguments: Any) -> int:
+    """Put a job for the named task into the queue, in the caller's transaction.
+
+    Arguments are plain JSON values. Raises KeyError when no such task is registered.
+    """
+    known = app.tasks[task]
+    deferrer = _through_django.configure_task(
+        task, queue=known.queue, priority=known.priority, lock=known.lock
+    )
+    return deferrer.defer(**arguments)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="jobs.rescue", queueing_lock="jobs.rescue", pass_context=True)
+async def rescue(context: JobContext, timestamp: int) -> None:
+    """Give the jobs of killed workers back to the queue; tasks bear running twice."""
+    del timestamp
+    manager = context.app.job_manager
+    for job in await manager.get_stalled_jobs():
+        logger.warning(
+            "Job %s (%s) was left behind by a worker and runs again.", job.id, job.task_name
+        )
+        await manager.retry_job(job)
+
+
+@app.periodic(cron="17 3 * * *")
+@app.task(name="jobs.tidy", queueing_lock="jobs.tidy", pass_context=True)
+async def tidy(context: JobContext, timestamp: int) -> None:
+    """Forget jobs that ended more than thirty days ago; rows, not jobs, are the record."""
+    del timestamp
+    await context.app.job_manager.delete_old_jobs(
+        nb_hours=30 * 24, include_failed=True, include_cancelled=True, include_aborted=True
+    )

@@ -1,0 +1,69 @@
+"""What every request passes on its way in and out."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+Handler = Callable[[HttpRequest], HttpResponse]
+
+NOTHING_ALLOWED = ", ".join(
+    f"{feature}=()"
+    for feature in (
+        "accelerometer",
+        "browsing-topics",
+        "camera",
+        "display-capture",
+        "geolocation",
+        "gyroscope",
+        "magnetometer",
+        "microphone",
+        "midi",
+        "payment",
+        "usb",
+    )
+)
+
+
+def trust_proxies(get_response: Handler) -> Handler:
+    """Set REMOTE_ADDR to the visitor's address when the request came through our own proxies.
+
+    Reads X-Forwarded-For from the right and stops at the first address that is not one of ours:
+    everything left of it may be invented by the visitor. The scheme is gunicorn's business
+    (`forwarded_allow_ips`).
+    """
+    networks = [ipaddress.ip_network(value) for value in settings.TRUSTED_PROXIES]
+
+    def is_ours(address: str) -> bool:
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in networks)
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+        while is_ours(request.META.get("REMOTE_ADDR", "")) and hops:
+            hop = hops.pop().strip()
+            try:
+                request.META["REMOTE_ADDR"] = str(ipaddress.ip_address(hop))
+            except ValueError:
+                break
+        return get_response(request)
+
+    return middleware
+
+
+def security_headers(get_response: Handler) -> Handler:
+    """Add the headers Django and django-csp have no setting for."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        response.headers.setdefault("Permissions-Policy", NOTHING_ALLOWED)
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        return response
+
+    return middleware

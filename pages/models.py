@@ -1,0 +1,154 @@
+"""Who runs the site: one row that every page, mail and paper is filled from."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+
+
+class Practice(models.Model):
+    """The practice: operator, profile and claims. One row; until it is saved, the defaults hold."""
+
+    class VatMode(models.TextChoices):
+        REGULAR = "regular", "Regelbesteuerung (Preise inkl. 19 % MwSt.)"
+        SMALL_BUSINESS = "small_business", "Kleinunternehmer (§ 19 UStG)"
+
+    # --- operator: what the imprint must say (DDG § 5) ---
+    brand = models.CharField("Name der Seite", max_length=80, default="VP Engineering Coaching")
+    first_name = models.CharField("Vorname", max_length=100, blank=True)
+    last_name = models.CharField("Nachname", max_length=100, blank=True)
+    street = models.CharField(
+        "Straße und Hausnummer", max_length=120, blank=True, help_text="Kein Postfach."
+    )
+    postal_code = models.CharField("Postleitzahl", max_length=12, blank=True)
+    city = models.CharField("Ort", max_length=100, blank=True)
+    country = models.CharField("Land", max_length=60, default="Deutschland")
+    email = models.EmailField("E-Mail-Adresse für Besucher", blank=True)
+    phone = models.CharField("Telefon", max_length=40, blank=True)
+    vat_id = models.CharField(
+        "USt-IdNr. oder W-IdNr.",
+        max_length=20,
+        blank=True,
+        help_text="Nur wenn vorhanden. Nie die Steuernummer.",
+        validators=[RegexValidator(r"^[A-Z]{2}[0-9A-Z-]{2,18}$", "Schreib sie wie DE123456789.")],
+    )
+    vat_mode = models.CharField(
+        "Umsatzsteuer", max_length=20, choices=VatMode, default=VatMode.REGULAR
+    )
+    insurer = models.TextField(
+        "Berufshaftpflicht",
+        blank=True,
+        help_text="Name und Anschrift des Versicherers und räumlicher Geltungsbereich, falls vorhanden.",
+    )
+    supervisory_authority = models.CharField(
+        "Datenschutz-Aufsichtsbehörde",
+        max_length=200,
+        blank=True,
+        help_text="Die Behörde deines Bundeslandes; sie steht in der Datenschutzerklärung.",
+    )
+    hosting_provider = models.CharField(
+        "Hosting-Anbieter", max_length=200, blank=True, help_text="Name und Sitz."
+    )
+    mail_provider = models.CharField(
+        "E-Mail-Anbieter", max_length=200, blank=True, help_text="Name und Sitz."
+    )
+    video_provider = models.CharField(
+        "Video-Anbieter", max_length=200, blank=True, help_text="Name und Sitz."
+    )
+
+    # --- profile: what the offer page tells ---
+    portrait = models.ImageField(
+        "Porträt",
+        upload_to="portrait/",
+        blank=True,
+        width_field="portrait_width",
+        height_field="portrait_height",
+        help_text="Hochformat, mindestens 640 Pixel breit. Wird beim Speichern verkleinert.",
+    )
+    portrait_width = models.PositiveIntegerField(null=True, blank=True, editable=False)
+    portrait_height = models.PositiveIntegerField(null=True, blank=True, editable=False)
+    headline = models.CharField("Wer du bist, in einem Satz", max_length=200, blank=True)
+    biography = models.TextField(
+        "Über dich", blank=True, help_text="Absätze mit einer Leerzeile trennen."
+    )
+    call_story = models.TextField(
+        "So läuft ein Gespräch ab",
+        default=(
+            "Du erzählst, wo du stehst: deine Rolle, dein Team, was dich gerade beschäftigt.\n\n"
+            "Ich frage nach und sage dir offen, was ich sehe.\n\n"
+            "Am Ende weißt du, ob und wie wir zusammenarbeiten. Wenn es nicht passt, sage ich dir das auch."
+        ),
+        help_text="Absätze mit einer Leerzeile trennen.",
+    )
+    newsletter_rhythm = models.CharField(
+        "Wie oft der Newsletter kommt",
+        max_length=60,
+        blank=True,
+        help_text="Zum Beispiel „alle zwei Wochen“. Leer lassen, wenn du nichts versprechen willst.",
+    )
+
+    # --- claims: true numbers only, with source and date (UWG § 5) ---
+    coached_value = models.CharField("Gecoachte: Zahl", max_length=20, blank=True, default="80+")
+    coached_source = models.CharField(
+        "Gecoachte: Quelle",
+        max_length=200,
+        blank=True,
+        default="Eigene Zählung des Coachs, Text der Startseite",
+    )
+    coached_as_of = models.DateField(
+        "Gecoachte: Stand", null=True, blank=True, default=date(2026, 11, 22)
+    )
+    readers_value = models.CharField("Leserschaft: Zahl", max_length=20, blank=True, default="5000")
+    readers_source = models.CharField(
+        "Leserschaft: Quelle",
+        max_length=200,
+        blank=True,
+        default="Eigene Zählung des Coachs, Text der Startseite",
+    )
+    readers_as_of = models.DateField(
+        "Leserschaft: Stand", null=True, blank=True, default=date(2026, 11, 22)
+    )
+
+    updated_at = models.DateTimeField("geändert", auto_now=True)
+
+    class Meta:
+        verbose_name = "Praxis"
+        verbose_name_plural = "Praxis"
+        constraints = [
+            models.CheckConstraint(name="practice_is_one_row", condition=Q(pk=1)),
+            models.CheckConstraint(
+                name="practice_claims_have_source_and_date",
+                condition=(
+                    Q(coached_value="") | (~Q(coached_source="") & Q(coached_as_of__isnull=False))
+                )
+                & (Q(readers_value="") | (~Q(readers_source="") & Q(readers_as_of__isnull=False))),
+                violation_error_message="Eine Zahl braucht eine Quelle und einen Stand.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.brand
+
+    @classmethod
+    def current(cls) -> Practice:
+        """The practice's row, or an unsaved one with the defaults. Never writes."""
+        return cls.objects.filter(pk=1).first() or cls(pk=1)
+
+    @property
+    def name(self) -> str:
+        """First and last name, or nothing."""
+        return f"{self.first_name} {self.last_name}".strip()
+
+    @property
+    def display_name(self) -> str:
+        """What a mail or a calendar calls the coach: the name, else the site's name."""
+        return self.name or self.brand
+
+    def missing(self) -> list[str]:
+        """The labels of what the imprint must say and what is still empty."""
+        required = ("first_name", "last_name", "street", "postal_code", "city", "email", "phone")
+        labels = {field.name: str(field.verbose_name) for field in self._meta.fields}
+        return [labels[name] for name in required if not getattr(self, name).strip()]

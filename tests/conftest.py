@@ -1,0 +1,53 @@
+"""Fixtures every test may use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+from django.db import connection
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from tests import mail_server
+
+
+@pytest.fixture(scope="session")
+def smtp() -> Iterator[tuple[mail_server.Mailbox, str, int]]:
+    with mail_server.serve() as running:
+        yield running
+
+
+@pytest.fixture
+def mailbox(smtp, settings) -> mail_server.Mailbox:
+    """The mail server's inbox, empty; Django is pointed to that server."""
+    box: mail_server.Mailbox
+    box, host, port = smtp
+    box.clear()
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = host, port
+    settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
+    return box
+
+
+@pytest.fixture
+def run_jobs(db) -> Callable[[], list[str]]:
+    """Runs what waits in the queue, on this test's own connection; returns the tasks' names."""
+
+    def run() -> list[str]:
+        done = []
+        while job := ProcrastinateJob.objects.filter(status="todo").order_by("id").first():
+            with connection.cursor() as cursor:
+                cursor.execute("DELETE FROM procrastinate_jobs WHERE id = %s", [job.id])
+            app.tasks[job.task_name](**job.args)
+            done.append(job.task_name)
+        return done
+
+    return run
+
+
+@pytest.fixture
+def now() -> datetime:
+    """A Monday morning in Berlin (09:00), long before anything booked in the tests."""
+    return datetime(2027, 3, 1, 8, 0, tzinfo=UTC)
