@@ -29,7 +29,7 @@ def cancel_by_coach(booking: Booking, *, now: datetime, note: str = "") -> Booki
 def _cancel(booking: Booking, *, by: Booking.Side, note: str, now: datetime) -> Booking:
     with transaction.atomic():
         scheduling.lock(booking.calendar)
-        booking = Booking.objects.select_for_update().get(pk=booking.pk)
+        booking = Booking.objects.locked(booking)
         if booking.is_cancelled:
             return booking
         if booking.status not in OPEN:

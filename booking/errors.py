@@ -16,26 +16,23 @@ class BookingError(Exception):
 class SlotRefused(BookingError):
     """This time cannot be booked."""
 
-    message = "Diese Zeit wird nicht angeboten. Bitte such dir eine andere aus."
+    message = "Diese Zeit wird nicht angeboten."
 
 
 class SlotTaken(SlotRefused):
-    message = (
-        "Dieser Termin wurde gerade vergeben. "
-        "Deine Angaben sind noch da – wähle eine andere Zeit."
-    )
+    message = "Dieser Termin wurde gerade vergeben."
 
 
 class SlotPast(SlotRefused):
-    message = "Diese Zeit ist schon vorbei. Bitte such dir eine andere aus."
+    message = "Diese Zeit ist schon vorbei."
 
 
 class SlotTooSoon(SlotRefused):
-    message = "So kurzfristig geht es nicht mehr. Bitte such dir eine spätere Zeit aus."
+    message = "So kurzfristig geht es nicht mehr."
 
 
 class SlotTooFar(SlotRefused):
-    message = "So weit im Voraus ist der Kalender noch nicht offen. Bitte such dir eine frühere Zeit aus."
+    message = "So weit im Voraus ist der Kalender noch nicht offen."
 
 
 class NotBookable(BookingError):

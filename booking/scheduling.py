@@ -119,10 +119,7 @@ def hold(
         raise NotBookable
     with _alone_in(call_type.calendar):
         known = Booking.objects.from_form(form_token).select_for_update().first()
-        if known is not None and known.status not in (
-            Booking.Status.HELD,
-            Booking.Status.EXPIRED,
-        ):
+        if known is not None and not known.is_unfinished:
             return known
         booking = known or Booking(form_token=form_token, created_at=now)
         if not (booking.is_held(now) and booking.start == start and booking.call_type == call_type):
@@ -137,27 +134,35 @@ def hold(
         return booking
 
 
+def still_good(booking: Booking, *, now: datetime) -> None:
+    """Return if this booking could be confirmed right away, else raise what stands against it.
+
+    HoldRanOut says that only the guest's yes is missing; SlotRefused that the time is gone.
+    """
+    if booking.is_cancelled:
+        raise AlreadyCancelled
+    if booking.start <= now:
+        raise SlotPast
+    if not booking.is_held(now):
+        check(booking.call_type, start=booking.start, now=now, besides=booking)
+        raise HoldRanOut
+
+
 def confirm(booking: Booking, *, now: datetime, again: bool = False) -> Booking:
     """Book what is held, and owe both sides a mail. Twice is the same as once.
 
-    When the hold ran out and the time is still free, the guest is asked: HoldRanOut. `again`
-    is their yes. Raises SlotRefused when the time is gone, AlreadyCancelled when it was called off.
+    Raises what `still_good` raises; `again` is the guest's yes after the hold ran out.
     """
     with _alone_in(booking.calendar):
-        booking = Booking.objects.select_for_update(of=("self",)).select_related(
-            "calendar", "call_type"
-        ).get(pk=booking.pk)
+        booking = Booking.objects.locked(booking)
         if booking.is_confirmed:
             return booking
-        if booking.is_cancelled:
-            raise AlreadyCancelled
-        if booking.start <= now:
-            raise SlotPast
-        if not booking.is_held(now):
-            _free_expired_holds(booking.calendar, now=now)
-            check(booking.call_type, start=booking.start, now=now, besides=booking)
+        try:
+            still_good(booking, now=now)
+        except HoldRanOut:
             if not again:
-                raise HoldRanOut
+                raise
+            _free_expired_holds(booking.calendar, now=now)
         booking.status = Booking.Status.CONFIRMED
         booking.confirmed_at = now
         booking.held_until = None
@@ -169,7 +174,7 @@ def confirm(booking: Booking, *, now: datetime, again: bool = False) -> Booking:
 def release(booking: Booking, *, now: datetime) -> Booking:
     """Give a hold back before it runs out. Anything but a hold stays as it is."""
     with _alone_in(booking.calendar):
-        booking = Booking.objects.select_for_update().get(pk=booking.pk)
+        booking = Booking.objects.locked(booking)
         if booking.status == Booking.Status.HELD:
             booking.status = Booking.Status.EXPIRED
             booking.held_until = now

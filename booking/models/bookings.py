@@ -56,6 +56,13 @@ class BookingQuerySet(models.QuerySet["Booking"]):
         """Confirmed appointments that are not over, the next one first."""
         return self.filter(status=Booking.Status.CONFIRMED, end__gt=now).order_by("start")
 
+    def with_its_type(self) -> BookingQuerySet:
+        return self.select_related("call_type", "calendar", "call_type__calendar")
+
+    def locked(self, booking: Booking) -> Booking:
+        """The booking as it stands now, kept from others until the transaction ends."""
+        return self.with_its_type().select_for_update(of=("self",)).get(pk=booking.pk)
+
     def from_form(self, token: uuid.UUID) -> BookingQuerySet:
         return self.filter(form_token=token)
 
@@ -194,6 +201,11 @@ class Booking(models.Model):
     def is_cancelled(self) -> bool:
         return self.status == self.Status.CANCELLED
 
+    @property
+    def is_unfinished(self) -> bool:
+        """Held or expired: not an appointment yet, so its guest may still change everything."""
+        return self.status in (self.Status.HELD, self.Status.EXPIRED)
+
     def is_held(self, now: datetime) -> bool:
         """Whether this hold still keeps others out; its time decides, not a job that tidies up."""
         return (
@@ -216,9 +228,9 @@ class Booking(models.Model):
 class NotificationQuerySet(models.QuerySet["Notification"]):
     def owed(self) -> NotificationQuerySet:
         """Not sent yet, and still true: the booking is as the mail would say."""
-        told = Q(
-            kind=Notification.Kind.CONFIRMATION, booking__status=Booking.Status.CONFIRMED
-        ) | Q(kind=Notification.Kind.CANCELLATION, booking__status=Booking.Status.CANCELLED)
+        told = Q(kind=Notification.Kind.CONFIRMATION, booking__status=Booking.Status.CONFIRMED) | Q(
+            kind=Notification.Kind.CANCELLATION, booking__status=Booking.Status.CANCELLED
+        )
         return self.filter(told, sent_at__isnull=True, booking__start=F("start"))
 
 

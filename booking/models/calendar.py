@@ -115,7 +115,8 @@ class WeeklyHours(models.Model):
     weekday = models.PositiveSmallIntegerField("Wochentag", choices=Weekday)
     start = models.TimeField("von")
     end = models.TimeField(
-        "bis", help_text="00:00 ist Mitternacht. Liegt das Ende vor dem Anfang, gilt der nächste Tag."
+        "bis",
+        help_text="00:00 ist Mitternacht. Liegt das Ende vor dem Anfang, gilt der nächste Tag.",
     )
 
     class Meta:
