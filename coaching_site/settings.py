@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import django_stubs_ext
 from csp.constants import NONE, SELF
 
-from coaching_site import environment
+from coaching_site import environment, styles
 
 ENV = environment.read()
+
+# Lets annotations like ModelAdmin[Booking] exist at run time.
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = (BASE_DIR / ENV.data_folder).absolute()
@@ -49,6 +53,7 @@ MIDDLEWARE = [
     "coaching_site.middleware.security_headers",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -69,7 +74,11 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "pages.context.practice",
             ],
-            "builtins": ["coaching_site.templatetags.german"],
+            "builtins": [
+                "coaching_site.templatetags.german",
+                "coaching_site.templatetags.page",
+                "pages.templatetags.practice_data",
+            ],
         },
     },
 ]
@@ -175,7 +184,7 @@ CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
         "script-src": [SELF],
-        "style-src": [SELF],
+        "style-src": [SELF, styles.CSP_HASH],
         "img-src": [SELF, "data:"],
         "font-src": [SELF],
         "connect-src": [SELF],
