@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import django_stubs_ext
 from csp.constants import NONE, SELF
 
 from coaching_site import environment
 
 ENV = environment.read()
+
+# Lets annotations like ModelAdmin[Booking] exist at run time.
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = (BASE_DIR / ENV.data_folder).absolute()
