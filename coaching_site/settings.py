@@ -7,7 +7,7 @@ from pathlib import Path
 import django_stubs_ext
 from csp.constants import NONE, SELF
 
-from coaching_site import environment
+from coaching_site import environment, styles
 
 ENV = environment.read()
 
@@ -53,6 +53,7 @@ MIDDLEWARE = [
     "coaching_site.middleware.security_headers",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -73,7 +74,11 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "pages.context.practice",
             ],
-            "builtins": ["coaching_site.templatetags.german"],
+            "builtins": [
+                "coaching_site.templatetags.german",
+                "coaching_site.templatetags.page",
+                "pages.templatetags.practice_data",
+            ],
         },
     },
 ]
@@ -179,7 +184,7 @@ CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
         "script-src": [SELF],
-        "style-src": [SELF],
+        "style-src": [SELF, styles.CSP_HASH],
         "img-src": [SELF, "data:"],
         "font-src": [SELF],
         "connect-src": [SELF],

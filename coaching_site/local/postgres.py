@@ -68,6 +68,7 @@ class Cluster:
         self.sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._take_lock()
         self._become = _demotion(self.folder, self.sockets)
+        self._check_programs()
         if not self.data.exists():
             self._create()
         # The lock is ours, so a server still running here was orphaned by a killed parent.
@@ -97,9 +98,21 @@ class Cluster:
                     raise PostgresError(f"PostgreSQL did not start; the reason is in {self.log}.")
                 time.sleep(0.2)  # children of a killed server may still hold its memory
 
+    def is_running(self) -> bool:
+        """Whether the server this object started still lives."""
+        return self.process is not None and self.process.poll() is None
+
+    def is_served(self) -> bool:
+        """Whether any server answers in this folder, perhaps another process's."""
+        try:
+            psycopg.connect(self.dsn("postgres"), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
     def stop(self) -> None:
         """Stop the server cleanly and give the folder back."""
-        if self.process is not None and self.process.poll() is None:
+        if self.process is not None and self.is_running():
             self.process.send_signal(signal.SIGINT)
             self.process.wait(timeout=START_SECONDS)
         self.process = None
@@ -120,6 +133,13 @@ class Cluster:
 
     def dsn(self, name: str) -> str:
         return f"host={self.sockets} user=postgres dbname={name}"
+
+    def _check_programs(self) -> None:
+        """As another user the programs may be out of reach, for example inside a 0700 home folder."""
+        try:
+            self._run("postgres", "--version")
+        except (OSError, subprocess.SubprocessError):
+            raise PostgresError(NOTHING_FITS) from None
 
     def _take_lock(self) -> None:
         lock = (self.folder / "lock").open("w")

@@ -1,0 +1,16 @@
+"""What the base page needs."""
+
+from __future__ import annotations
+
+from django import template
+from django.utils.safestring import SafeString, mark_safe
+
+from coaching_site import styles
+
+register = template.Library()
+
+
+@register.simple_tag
+def inline_css() -> SafeString:
+    """The whole stylesheet; its hash stands in the Content-Security-Policy header."""
+    return mark_safe(f"<style>{styles.CSS}</style>")  # noqa: S308  (our own file)

@@ -1,0 +1,35 @@
+"""How the practice's data is printed: prices with their VAT note, and honest placeholders."""
+
+from __future__ import annotations
+
+from django import template
+from django.utils.html import format_html, linebreaks
+from django.utils.safestring import SafeString
+
+from coaching_site import german
+from pages.models import Practice
+
+register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def price(context: template.Context, cents: int) -> str:
+    """„kostenlos“, or the total price with what it contains (PAngV § 3, UStG § 19)."""
+    if cents == 0:
+        return "kostenlos"
+    practice: Practice = context["practice"]
+    if practice.vat_mode == Practice.VatMode.SMALL_BUSINESS:
+        return f"{german.euros(cents)} (umsatzsteuerfrei nach § 19 UStG)"
+    return f"{german.euros(cents)} inkl. 19{german.NBSP}% MwSt."
+
+
+@register.filter
+def or_missing(value: str, label: str) -> str | SafeString:
+    """The value, or a visible mark that it is still to be filled in."""
+    return value or format_html("<mark>[{} fehlt noch]</mark>", label)
+
+
+@register.filter
+def paragraphs(text: str) -> SafeString:
+    """The coach's plain text as paragraphs; everything else in it is escaped."""
+    return SafeString(linebreaks(text, autoescape=True))
