@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import re
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def test_there_is_one_h1_and_no_level_is_skipped(client):
     levels = [int(level) for level in re.findall(r"<h([1-6])", client.get("/").content.decode())]
 
     assert levels.count(1) == 1
-    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
 
 
 def test_numbers_come_from_the_practice(client):
