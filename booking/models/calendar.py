@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q, Value
+from django.urls import reverse
 
 from booking.slots import Hours, Terms, Window
 
@@ -300,6 +301,9 @@ class CallType(models.Model):
         """Where the call takes place, in one line: „Telefon: Ich rufe dich an.“"""
         kind = self.get_place_kind_display()
         return f"{kind}: {self.place_detail}" if self.place_detail else kind
+
+    def get_absolute_url(self) -> str:
+        return reverse("booking:days_of", args=[self.slug])
 
     def terms(self) -> Terms:
         """What this type asks of a slot."""
