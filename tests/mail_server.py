@@ -39,6 +39,15 @@ class Mailbox:
         self.refuse_with = None
 
 
+class FreePort(Controller):
+    """A controller for port 0: it learns the real port before it knocks at its own door."""
+
+    def _trigger_server(self) -> None:
+        assert isinstance(self.server, asyncio.Server)
+        self.port = self.server.sockets[0].getsockname()[1]
+        super()._trigger_server()
+
+
 def text(message: EmailMessage) -> str:
     """The plain part, as a person reads it."""
     part = message.get_body(("plain",))
@@ -61,11 +70,9 @@ def attachments(message: EmailMessage) -> dict[str, Any]:
 def serve() -> Iterator[tuple[Mailbox, str, int]]:
     """Run the server on a free port of this machine; yields mailbox, host and port."""
     mailbox = Mailbox()
-    controller = Controller(mailbox, hostname="127.0.0.1", port=0)
+    controller = FreePort(mailbox, hostname="127.0.0.1", port=0)
     controller.start()
     try:
-        assert isinstance(controller.server, asyncio.Server)
-        host, port = controller.server.sockets[0].getsockname()[:2]
-        yield mailbox, host, port
+        yield mailbox, controller.hostname, controller.port
     finally:
         controller.stop()
