@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from django.contrib.sitemaps import Sitemap
 from django.urls import reverse
 
 from booking.models import CallType
-from pages.models import Practice
 
 
 class PageSitemap(Sitemap[str]):
-    protocol = None
     names = (
         "landing",
         "offer",
@@ -30,9 +26,6 @@ class PageSitemap(Sitemap[str]):
 
     def location(self, item: str) -> str:
         return reverse(item)
-
-    def lastmod(self, item: str) -> datetime | None:
-        return Practice.current().updated_at
 
 
 class CallTypeSitemap(Sitemap[CallType]):

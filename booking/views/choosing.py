@@ -39,7 +39,6 @@ def days(request: HttpRequest, slug: str = "") -> HttpResponse:
         "booking/days.html",
         {
             "call_type": call_type,
-            "description": f"{call_type.title}: such dir einen freien Tag aus.",
             "other_types": [each for each in types if each != call_type],
             "visitor": visitor,
             "zones": visitor.zones(now),

@@ -1,0 +1,13 @@
+"""What can go wrong, each with the sentence the reader sees."""
+
+from __future__ import annotations
+
+
+class NewsletterError(Exception):
+    message = "Das hat nicht geklappt."
+
+
+class LinkGone(NewsletterError):
+    """The link was never ours, has expired, or was overtaken by an unsubscription."""
+
+    message = "Dieser Link gilt nicht mehr."

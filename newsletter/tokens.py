@@ -1,0 +1,39 @@
+"""What stands in the links of our mails: how it is made and how it is read."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import uuid
+
+from coaching_site import links
+
+UNSUBSCRIBE = "newsletter.unsubscribe"
+
+# Mail programs glue punctuation or „=3D“ to a link; none of that can be part of a token.
+_TOKEN = re.compile(r"[A-Za-z0-9_.-]*")
+
+
+def new_confirm_token() -> str:
+    """A random token of 256 bits. It stands in one mail; the database keeps only its digest."""
+    return secrets.token_urlsafe(32)
+
+
+def digest(confirm_token: str) -> str:
+    return hashlib.sha256(_trim(confirm_token).encode()).hexdigest()
+
+
+def unsubscribe_token(public_id: uuid.UUID) -> str:
+    return links.sign(UNSUBSCRIBE, str(public_id))
+
+
+def read_unsubscribe_token(token: str) -> uuid.UUID | None:
+    """Whose link this is, or None if it was not made here."""
+    value = links.read(UNSUBSCRIBE, _trim(token))
+    return uuid.UUID(value) if value else None
+
+
+def _trim(token: str) -> str:
+    found = _TOKEN.match(token)
+    return found[0].rstrip(".") if found else ""

@@ -1,0 +1,62 @@
+"""What the list's tests share: a consent text, and people on every step of the way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from newsletter import addresses, consent, subscriptions
+from newsletter.models import Subscriber
+from pages.models import Practice
+from tests import mail_server
+
+ADA = "ada@leser.example"
+MINUTES = timedelta(minutes=1)
+DAYS = timedelta(days=1)
+
+
+def sign_up(address: str, now: datetime, page: str = "/newsletter/") -> Subscriber:
+    parsed = addresses.parse(address)
+    text = consent.current(Practice.current())
+    subscriptions.subscribe(parsed, consent=text, page=page, now=now)
+    return Subscriber.objects.get(address_key=parsed.key)
+
+
+def path_in(message, name: str) -> str:
+    """The path of the mail's link to that page."""
+    found = re.search(rf"http://localhost:8000(/newsletter/{name}/\S+)", mail_server.text(message))
+    assert found is not None
+    return found[1]
+
+
+def token_in(message) -> str:
+    return path_in(message, "bestaetigen").split("/")[3]
+
+
+@pytest.fixture
+def ask(mailbox, run_jobs, now) -> Callable[..., str]:
+    """Signs an address up and returns the token from the mail that asks to confirm."""
+
+    def run(address: str = ADA, at: datetime = now) -> str:
+        mailbox.clear()
+        sign_up(address, at)
+        run_jobs()
+        (message,) = mailbox.messages
+        return token_in(message)
+
+    return run
+
+
+@pytest.fixture
+def pending(ask) -> Subscriber:
+    ask()
+    return Subscriber.objects.get()
+
+
+@pytest.fixture
+def reader(ask, now) -> Subscriber:
+    """Someone who confirmed their sign-up a minute later."""
+    return subscriptions.confirm(ask(), now=now + MINUTES)

@@ -1,0 +1,138 @@
+"""The sign-up's mail: sent once, whatever happens to the job."""
+
+import smtplib
+
+import pytest
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from newsletter import mail, subscriptions, tasks
+from newsletter.models import ConfirmLink, Subscriber
+from pages.models import Practice
+from tests import mail_server
+from tests.newsletter.conftest import ADA, MINUTES, path_in, sign_up, token_in
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_mail_says_what_it_is_for_and_advertises_nothing(mailbox, run_jobs, now):
+    Practice.objects.create(
+        pk=1, first_name="Kim", last_name="Muster & Co", street="Weg 1", postal_code="10115",
+        city="Berlin", email="kim@praxis.example", phone="+49 30 1",
+    )  # fmt: skip
+    sign_up(ADA, now)
+    run_jobs()
+
+    (message,) = mailbox.messages
+    words = mail_server.text(message)
+    assert message["Subject"] == "Bitte bestätige deine Anmeldung zum Newsletter"
+    assert "Der Link gilt bis Montag, 15.\u00a0März 2027." in words
+    assert "Warst du das nicht? Dann tu einfach nichts." in words
+    assert "Kim Muster & Co\nWeg 1\n10115 Berlin, Deutschland" in words
+    for part in (words, mail_server.html(message)):
+        assert ADA not in part
+        assert "Coaching" not in part
+        assert path_in(message, "bestaetigen") in part
+
+
+def test_the_envelope_goes_to_the_punycode_domain(mailbox, run_jobs, now):
+    sign_up("Max@straße.de", now)
+    run_jobs()
+
+    assert len(mailbox.to("Max@xn--strae-oqa.de")) == 1
+
+
+def test_a_job_that_runs_twice_sends_one_mail(mailbox, run_jobs, now):
+    row = sign_up(ADA, now)
+    run_jobs()
+
+    tasks.answer_sign_up(subscriber=row.pk, answer=True)
+
+    assert len(mailbox.messages) == 1
+
+
+def test_a_refused_mail_is_still_owed_and_sent_later(mailbox, run_jobs, now):
+    row = sign_up(ADA, now)
+    mailbox.refuse_with = "451 4.3.0 later"
+    with pytest.raises(smtplib.SMTPException):
+        run_jobs()
+
+    mailbox.refuse_with = None
+    tasks.answer_sign_up(subscriber=row.pk, answer=True)
+
+    (message,) = mailbox.messages
+    assert subscriptions.confirm(token_in(message), now=now).status == "confirmed"
+
+
+def test_after_a_crash_between_sending_and_noting_both_links_work(
+    mailbox, run_jobs, now, monkeypatch
+):
+    row = sign_up(ADA, now)
+    with monkeypatch.context() as killed:
+        killed.setattr(subscriptions, "note_mail_sent", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run_jobs()
+
+    tasks.answer_sign_up(subscriber=row.pk, answer=True)
+
+    first, second = mailbox.messages
+    assert first["Message-ID"] == second["Message-ID"]
+    assert token_in(first) != token_in(second)
+    assert subscriptions.confirm(token_in(first), now=now).status == "confirmed"
+
+
+def test_whoever_confirmed_gets_no_second_mail_from_a_job_that_was_killed(
+    mailbox, run_jobs, now, monkeypatch
+):
+    row = sign_up(ADA, now)
+    with monkeypatch.context() as killed:
+        killed.setattr(subscriptions, "note_mail_sent", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run_jobs()
+    subscriptions.confirm(token_in(mailbox.messages[0]), now=now + MINUTES)
+
+    tasks.answer_sign_up(subscriber=row.pk, answer=True)
+
+    assert len(mailbox.messages) == 1
+
+
+def test_a_job_for_someone_who_left_sends_nothing(mailbox, run_jobs, now):
+    row = sign_up(ADA, now)
+    subscriptions.unsubscribe(row.public_id, now=now + MINUTES)
+
+    run_jobs()
+
+    assert mailbox.messages == []
+
+
+def test_a_job_for_a_forgotten_row_sends_nothing(mailbox, now):
+    tasks.answer_sign_up(subscriber=1, answer=True)
+
+    assert mailbox.messages == []
+
+
+def test_the_mail_to_a_reader_has_their_way_out(reader, mailbox, client):
+    mail.send_already_subscribed(reader)
+
+    client.post(path_in(mailbox.messages[-1], "abmelden"))
+
+    reader.refresh_from_db()
+    assert reader.status == "unsubscribed"
+
+
+def test_mail_is_tried_for_two_days_and_forgetting_happens_every_night():
+    answer, forget = app.tasks["newsletter.answer_sign_up"], "newsletter.forget_unconfirmed"
+    periodic = {task.task.name: task.cron for task in app.periodic_registry.periodic_tasks.values()}
+
+    assert answer.retry_strategy.max_attempts == 14
+    assert periodic[forget] == "41 3 * * *"
+
+
+def test_the_nightly_job_forgets(pending, monkeypatch):
+    Subscriber.objects.update(mail_requested_at="2026-01-01T00:00Z")
+
+    tasks.forget_unconfirmed(timestamp=1)
+
+    # The request itself is younger, so the database keeps the row it belongs to.
+    assert ConfirmLink.objects.count() == 1 or Subscriber.objects.count() == 0
+    assert ProcrastinateJob.objects.count() == 0
