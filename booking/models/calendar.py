@@ -82,7 +82,9 @@ class Calendar(models.Model):
                     overrides.setdefault(day, []).extend(windows)
         return Hours(self.tz, weekly, overrides)
 
-    def _plan(self, first: date, last: date) -> Iterable[tuple[int, date, date, time, time]]:
+    def _plan(
+        self, first: date, last: date
+    ) -> Iterable[tuple[int | None, date, date, time | None, time]]:
         fields = ("day_of_week", "from_day", "to_day", "start", "end")
         no_day = Value(None, models.DateField())
         weekly = WeeklyHours.objects.filter(calendar=self).annotate(
@@ -284,6 +286,9 @@ class CallType(models.Model):
     def __str__(self) -> str:
         return self.title
 
+    def get_absolute_url(self) -> str:
+        return reverse("booking:days_of", args=[self.slug])
+
     @property
     def duration(self) -> timedelta:
         return timedelta(minutes=self.length)
@@ -302,8 +307,12 @@ class CallType(models.Model):
         kind = self.get_place_kind_display()
         return f"{kind}: {self.place_detail}" if self.place_detail else kind
 
-    def get_absolute_url(self) -> str:
-        return reverse("booking:days_of", args=[self.slug])
+    @property
+    def public_place(self) -> str:
+        """The place as everybody may read it: the link to a room is for booked guests only."""
+        if self.place_kind == self.Place.VIDEO:
+            return self.get_place_kind_display()
+        return self.place
 
     def terms(self) -> Terms:
         """What this type asks of a slot."""
