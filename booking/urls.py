@@ -1,5 +1,52 @@
-from django.http import HttpResponse
-from django.urls import path
+"""Addresses of the booking: days, times, details, review, booked; and what the mails link to."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+from django.urls import path, register_converter
+
+from booking.views import booked, choosing, details, review
+
+
+class DayConverter:
+    """A date of this millennium, as 2026-11-24."""
+
+    regex = r"2\d{3}-\d{2}-\d{2}"
+
+    def to_python(self, value: str) -> date:
+        return date.fromisoformat(value)
+
+    def to_url(self, value: date) -> str:
+        return value.isoformat()
+
+
+class InstantConverter:
+    """A moment of this millennium in UTC, as 20261124T080000Z: the same for every visitor."""
+
+    regex = r"2\d{7}T\d{6}Z"
+    form = "%Y%m%dT%H%M%SZ"
+
+    def to_python(self, value: str) -> datetime:
+        return datetime.strptime(value, self.form).replace(tzinfo=UTC)
+
+    def to_url(self, value: datetime) -> str:
+        return value.astimezone(UTC).strftime(self.form)
+
+
+register_converter(DayConverter, "day")
+register_converter(InstantConverter, "instant")
 
 app_name = "booking"
-urlpatterns = [path("", lambda _: HttpResponse("soon"), name="days")]
+urlpatterns = [
+    path("", choosing.days, name="days"),
+    # Their first words are in RESERVED_SLUGS, so that no type of call hides them.
+    path("pruefen/<str:token>/", review.review, name="review"),
+    path("freigeben/<str:token>/", review.release, name="release"),
+    path("gebucht/<str:token>/", booked.booked, name="booked"),
+    path("absagen/<str:token>/", booked.cancel, name="cancel"),
+    path("kalender/<str:token>.ics", booked.calendar_file, name="calendar_file"),
+    path("<slug:slug>/", choosing.days, name="days_of"),
+    path("<slug:slug>/<day:day>/", choosing.times, name="times"),
+    path("<slug:slug>/zeit/<instant:start>/", details.details, name="details"),
+]

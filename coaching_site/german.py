@@ -56,6 +56,12 @@ def clock_range(start: datetime, end: datetime, zone: tzinfo) -> str:
     return f"{start.astimezone(zone):%H:%M}–{end.astimezone(zone):%H:%M}{NBSP}Uhr"
 
 
+def when(moment: datetime, zone: ZoneInfo) -> str:
+    """„Dienstag, 30. März 2027, 09:00 Uhr, Berliner Zeit (MESZ)“: day, time and zone in one."""
+    day = long_date(moment.astimezone(zone).date())
+    return f"{day}, {clock(moment, zone)}, {zone_name(zone, moment)}"
+
+
 def zone_name(zone: ZoneInfo, moment: datetime) -> str:
     """„Berliner Zeit (MEZ)“ or „Zeit in New York (UTC−5)“: the zone as it stands at that moment."""
     city = zone.key.rpartition("/")[2].replace("_", " ")

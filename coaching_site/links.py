@@ -22,7 +22,7 @@ def read(purpose: str, token: str) -> str | None:
     """Return what was signed, or None if the token is mangled, forged or of another purpose."""
     try:
         return _signer(purpose).unsign(token.strip(TRAILING))
-    except BadSignature:
+    except (BadSignature, UnicodeEncodeError):  # half a surrogate pair has no bytes to sign
         return None
 
 

@@ -31,6 +31,14 @@ class Attachment:
     mimetype: str
 
 
+@dataclass(frozen=True)
+class Alternative:
+    """The same message in another form, beside text and HTML: an invitation, for example."""
+
+    content: str
+    mimetype: str
+
+
 def send(
     template: str,
     *,
@@ -39,6 +47,7 @@ def send(
     key: str,
     reply_to: str | None = None,
     attachments: Sequence[Attachment] = (),
+    alternatives: Sequence[Alternative] = (),
     headers: Mapping[str, str] | None = None,
 ) -> None:
     """Render and send one mail now. Raises what the mail server's library raises (OSError family).
@@ -47,6 +56,8 @@ def send(
     twice after a crash can be recognised as one (RFC 5322 section 3.6.4).
     """
     message = compose(template, to=to, context=context, key=key, reply_to=reply_to, headers=headers)
+    for form in alternatives:
+        message.attach_alternative(form.content, form.mimetype)
     for file in attachments:
         message.attach(file.name, file.content, file.mimetype)
     message.send()

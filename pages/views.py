@@ -1,20 +1,52 @@
-"""Pages people read, and what they see when something goes wrong."""
+"""Pages people read, files machines ask for, and what is shown when something goes wrong."""
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+import logging
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib.staticfiles import finders
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.views import static
+from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
+
+from booking import scheduling
+from booking.models import CallType
+from pages import structured_data
+from pages.models import Practice
+
+logger = logging.getLogger(__name__)
+
+SECURITY_TXT_LIFE = timedelta(days=180)
 
 
 @require_safe
 def landing(request: HttpRequest) -> HttpResponse:
-    return render(request, "pages/landing.html")
+    calls = list(CallType.objects.offered())
+    call = next((call for call in calls if call.is_bookable), None)
+    context = {
+        "call": call,
+        "json_ld": structured_data.service(Practice.current(), calls),
+        "next_start": None,
+        "zone": None,
+    }
+    if call is not None:
+        soonest = scheduling.next_offers(call, count=1, now=timezone.now())
+        context["next_start"] = soonest[0].start if soonest else None
+        context["zone"] = call.calendar.tz
+    return render(request, "pages/landing.html", context)
 
 
 @require_safe
 def offer(request: HttpRequest) -> HttpResponse:
-    return render(request, "pages/offer.html")
+    calls = list(CallType.objects.offered())
+    json_ld = structured_data.service(Practice.current(), calls)
+    return render(request, "pages/offer.html", {"calls": calls, "json_ld": json_ld})
 
 
 @require_safe
@@ -24,7 +56,8 @@ def imprint(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def privacy(request: HttpRequest) -> HttpResponse:
-    return render(request, "pages/privacy.html")
+    cookies = {"csrf": settings.CSRF_COOKIE_NAME, "session": settings.SESSION_COOKIE_NAME}
+    return render(request, "pages/privacy.html", {"cookies": cookies})
 
 
 @require_safe
@@ -42,8 +75,57 @@ def accessibility(request: HttpRequest) -> HttpResponse:
     return render(request, "pages/accessibility.html")
 
 
+# --- files machines ask for -------------------------------------------------------------------
+
+
+@require_safe
+def robots_txt(request: HttpRequest) -> HttpResponse:
+    return render(request, "pages/robots.txt", content_type="text/plain; charset=utf-8")
+
+
+@require_safe
+def security_txt(request: HttpRequest) -> HttpResponse:
+    """Where to report a weakness (RFC 9116; Expires less than a year ahead)."""
+    context = {
+        "contact": Practice.current().email or settings.COACH_EMAIL,
+        "expires": (timezone.now() + SECURITY_TXT_LIFE).strftime("%Y-%m-%dT00:00:00Z"),
+    }
+    return render(request, "pages/security.txt", context, content_type="text/plain; charset=utf-8")
+
+
+@require_safe
+@cache_control(public=True, max_age=86400)
+def favicon(request: HttpRequest) -> FileResponse:
+    """Browsers ask for it at this address whatever the page says."""
+    path = finders.find("favicon.ico")
+    if path is None:
+        raise Http404
+    return FileResponse(open(path, "rb"), content_type="image/x-icon")
+
+
+@require_safe
+@cache_control(public=True, max_age=31536000, immutable=True)
+def media(request: HttpRequest, path: str) -> HttpResponse:
+    """Pictures the coach uploaded. Their names carry a hash of their content."""
+    response = static.serve(request, path, document_root=settings.MEDIA_ROOT)
+    assert isinstance(response, HttpResponse | FileResponse)
+    return response  # type: ignore[return-value]
+
+
+# --- when something goes wrong ----------------------------------------------------------------
+
+
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    return render(request, "403.html", status=403)
+    """A form came without its token. Public forms may be sent again with all that was typed."""
+    resend = None
+    if not request.path.startswith("/verwaltung/"):
+        resend = [
+            (name, value)
+            for name, values in request.POST.lists()
+            for value in values
+            if name != "csrfmiddlewaretoken"
+        ]
+    return render(request, "403.html", {"resend": resend}, status=403)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -54,5 +136,15 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return render(request, "404.html", status=404)
 
 
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return render(request, "400.html", status=400)
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
-    return render(request, "500.html", status=500)
+    """Works without the database: the operator's address is shown only if it can be read."""
+    try:
+        context = {"practice": Practice.current()}
+    except Exception:
+        logger.exception("The error page could not read the practice.")
+        context = {}
+    return HttpResponse(render_to_string("500.html", context), status=500)

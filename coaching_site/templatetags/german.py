@@ -43,6 +43,11 @@ def clock(moment: datetime, zone: ZoneInfo) -> str:
 
 
 @register.filter
+def when(moment: datetime, zone: ZoneInfo) -> str:
+    return german.when(moment, zone)
+
+
+@register.filter
 def zone_name(zone: ZoneInfo, moment: datetime) -> str:
     return german.zone_name(zone, moment)
 

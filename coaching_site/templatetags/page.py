@@ -14,3 +14,15 @@ register = template.Library()
 def inline_css() -> SafeString:
     """The whole stylesheet; its hash stands in the Content-Security-Policy header."""
     return mark_safe(f"<style>{styles.CSS}</style>")  # noqa: S308  (our own file)
+
+
+@register.inclusion_tag("_partials/page_meta.html", takes_context=True)
+def page_meta(context: template.Context, *, title: str, description: str) -> dict[str, object]:
+    """Title, description, canonical address and the tags for sharing, of a public page."""
+    return {
+        "title": title,
+        "description": description,
+        "canonical": context["canonical"],
+        "site_url": context["site_url"],
+        "brand": context["practice"].brand,
+    }

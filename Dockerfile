@@ -1,0 +1,33 @@
+# Two stages: wheels are unpacked in the first, the second has neither pip's cache nor a compiler.
+FROM python:3.13-slim AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /site
+RUN python -m venv /venv
+COPY requirements/run.txt requirements/run.txt
+RUN /venv/bin/pip install --require-hashes -r requirements/run.txt
+COPY manage.py ./
+COPY coaching_site coaching_site
+COPY pages pages
+COPY booking booking
+COPY newsletter newsletter
+COPY templates templates
+COPY static static
+# Collecting needs complete settings, but reads and keeps none of these values.
+RUN SITE_URL=https://build.invalid SECRET_KEY=only-while-building-the-image-0123456789 \
+    LINK_KEY=only-while-building-the-image-0123456789 DATABASE_URL=postgres://build.invalid/none \
+    EMAIL_HOST=build.invalid MAIL_FROM=build@build.invalid COACH_EMAIL=build@build.invalid \
+    /venv/bin/python manage.py collectstatic --noinput
+
+FROM python:3.13-slim
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    BIND_HOST=0.0.0.0 DATA_FOLDER=/data
+RUN useradd --system --uid 10001 site && install -d -o site /data
+WORKDIR /site
+COPY --from=build /venv /venv
+COPY --from=build /site /site
+USER site
+VOLUME /data
+EXPOSE 8000
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20s \
+  CMD ["python", "manage.py", "healthcheck"]
+CMD ["gunicorn", "-c", "coaching_site/gunicorn.py"]

@@ -1,0 +1,61 @@
+"""What can go wrong, each with the sentence the guest reads."""
+
+from __future__ import annotations
+
+
+class BookingError(Exception):
+    """A wish that cannot be fulfilled. `message` is for the guest's eyes."""
+
+    message = "Das hat nicht geklappt. Bitte versuch es noch einmal."
+
+    def __init__(self, message: str = "") -> None:
+        self.message = message or self.message
+        super().__init__(self.message)
+
+
+class SlotRefused(BookingError):
+    """This time cannot be booked."""
+
+    message = "Diese Zeit wird nicht angeboten."
+
+
+class SlotTaken(SlotRefused):
+    message = "Dieser Termin wurde gerade vergeben."
+
+
+class SlotPast(SlotRefused):
+    message = "Diese Zeit ist schon vorbei."
+
+
+class SlotTooSoon(SlotRefused):
+    message = "So kurzfristig geht es nicht mehr."
+
+
+class SlotTooFar(SlotRefused):
+    message = "So weit im Voraus ist der Kalender noch nicht offen."
+
+
+class NotBookable(BookingError):
+    """The type of call exists, but not for booking here."""
+
+    message = "Dieses Gespräch kannst du hier noch nicht buchen. Schreib mir eine E-Mail."
+
+
+class HoldRanOut(BookingError):
+    """The hold is over and the time is still free: the guest may say yes once more."""
+
+    message = "Die Haltezeit ist um. Der Termin ist noch frei – jetzt noch einmal bestätigen?"
+
+
+class AlreadyCancelled(BookingError):
+    message = "Dieser Termin wurde abgesagt. Du kannst dir einen neuen aussuchen."
+
+
+class NotBooked(BookingError):
+    """There is no appointment to call off: it was never confirmed, or its hold ran out."""
+
+    message = "Dieser Termin ist nicht gebucht. Du musst nichts absagen."
+
+
+class TooLateToCancel(BookingError):
+    message = "Dieser Termin hat schon begonnen. Schreib mir bitte eine E-Mail."

@@ -1,0 +1,124 @@
+"""One function per mail. Each renders its templates and hands the mail to the server."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from email.utils import parseaddr
+
+from django.conf import settings
+from django.template.loader import render_to_string
+from django.urls import reverse
+
+from booking import ics
+from booking.models import Booking
+from coaching_site import links, mail
+from pages.models import Practice
+
+PURPOSE = "booking"
+
+
+def confirmation_to_guest(booking: Booking) -> None:
+    _send(
+        "confirmation_guest",
+        booking,
+        to=booking.email,
+        file=calendar_file(booking),
+        method="REQUEST",
+    )
+
+
+def confirmation_to_coach(booking: Booking) -> None:
+    _send(
+        "confirmation_coach",
+        booking,
+        to=settings.COACH_EMAIL,
+        reply_to=booking.email,
+    )
+
+
+def cancellation_to_guest(booking: Booking) -> None:
+    _send(
+        "cancellation_guest",
+        booking,
+        to=booking.email,
+        file=calendar_file(booking),
+        method="CANCEL",
+    )
+
+
+def cancellation_to_coach(booking: Booking) -> None:
+    _send(
+        "cancellation_coach",
+        booking,
+        to=settings.COACH_EMAIL,
+        reply_to=booking.email,
+    )
+
+
+def calendar_file(booking: Booking) -> bytes:
+    """The booking as a calendar file, as it stands: an invitation or its withdrawal."""
+    practice = Practice.current()
+    addresses = _addresses(booking)
+    paper = ics.Paper(
+        summary=f"Gespräch mit {practice.display_name}",
+        description=render_to_string(
+            "booking/mail/calendar_note.txt", {"booking": booking, **addresses}
+        ).strip(),
+        url=addresses["manage_url"],
+        organizer_name=practice.display_name,
+        organizer_email=parseaddr(settings.COACH_EMAIL)[1],
+    )
+    if booking.cancelled_at is not None and booking.is_cancelled:
+        return ics.withdrawal(booking, paper, stamp=booking.cancelled_at)
+    return ics.invitation(booking, paper, stamp=booking.confirmed_at or booking.created_at)
+
+
+def token(booking: Booking) -> str:
+    """What opens this booking's pages: its reference, signed."""
+    return links.sign(PURPOSE, booking.reference)
+
+
+def _addresses(booking: Booking) -> dict[str, str]:
+    pages = {"manage_url": "booked", "cancel_url": "cancel"}
+    return {
+        name: links.absolute(reverse(f"booking:{page}", args=[token(booking)]))
+        for name, page in pages.items()
+    }
+
+
+def _send(
+    template: str,
+    booking: Booking,
+    *,
+    to: str,
+    reply_to: str | None = None,
+    file: bytes | None = None,
+    method: str = "",
+) -> None:
+    alternatives, attachments = [], []
+    if file is not None:
+        kind = f"text/calendar; method={method}"
+        # Mail programs read the part, people save the file; some understand only one of them.
+        alternatives.append(mail.Alternative(file.decode(), kind))
+        attachments.append(mail.Attachment("termin.ics", file, kind))
+    mail.send(
+        f"booking/mail/{template}",
+        to=to,
+        reply_to=reply_to,
+        context={
+            "booking": booking,
+            "call_type": booking.call_type,
+            "coach_zone": booking.calendar.tz,
+            "guest_zone": booking.guest_zone,
+            "desk_url": links.absolute(reverse("admin:booking_booking_change", args=[booking.pk])),
+            "again_url": links.absolute(reverse("booking:days")),
+            **_addresses(booking),
+        },
+        key=f"booking/{booking.reference}/{template}/{_instant(booking.start)}",
+        alternatives=alternatives,
+        attachments=attachments,
+    )
+
+
+def _instant(moment: datetime) -> str:
+    return f"{moment.timestamp():.0f}"

@@ -1,0 +1,270 @@
+"""Appointments, and the mails they owe."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from datetime import datetime, timedelta
+from typing import ClassVar
+from zoneinfo import ZoneInfo
+
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
+from django.db import models
+from django.db.models import F, Func, Q
+
+from booking.models.calendar import Calendar, CallType, real_zone
+from booking.slots import Interval, Taken
+
+# Without 0 and O, 1, I and L, 5 and S, 2 and Z, 8 and B, U and V: read out on the phone they
+# are heard and typed right. Eight of them are about 36 bits.
+REFERENCE_LETTERS = "ACDEFGHJKMNPQRTWXY34679"
+REFERENCE_LENGTH = 8
+
+# Words a name may begin with that nobody is greeted by alone.
+TITLES = ("dr", "prof", "frau", "herr", "mag", "dipl")
+
+
+class TsTzRange(Func):
+    """`tstzrange(start, end)`: half-open, so that one call may begin when another ends."""
+
+    function = "TSTZRANGE"
+    output_field: ClassVar[models.Field[object, object]] = DateTimeRangeField()
+
+
+def new_reference() -> str:
+    """A short code a guest can read out, and nobody can guess."""
+    return "".join(secrets.choice(REFERENCE_LETTERS) for _ in range(REFERENCE_LENGTH))
+
+
+class BookingQuerySet(models.QuerySet["Booking"]):
+    def in_calendar(self, calendar: Calendar) -> BookingQuerySet:
+        return self.filter(calendar=calendar)
+
+    def touching(self, span: Interval) -> BookingQuerySet:
+        return self.filter(start__lt=span.end, end__gt=span.start)
+
+    def taking_time(self, now: datetime) -> BookingQuerySet:
+        """Whatever keeps others out at `now`. A hold counts until its last second is over."""
+        settled = Q(status__in=[Booking.Status.REQUESTED, Booking.Status.CONFIRMED])
+        return self.filter(settled | Q(status=Booking.Status.HELD, held_until__gt=now))
+
+    def hold_ran_out(self, now: datetime) -> BookingQuerySet:
+        return self.filter(status=Booking.Status.HELD, held_until__lte=now)
+
+    def upcoming(self, now: datetime) -> BookingQuerySet:
+        """Confirmed appointments that are not over, the next one first."""
+        return self.filter(status=Booking.Status.CONFIRMED, end__gt=now).order_by("start")
+
+    def with_its_type(self) -> BookingQuerySet:
+        return self.select_related("call_type", "calendar", "call_type__calendar")
+
+    def locked(self, booking: Booking) -> Booking:
+        """The booking as it stands now, kept from others until the transaction ends."""
+        return self.with_its_type().select_for_update(of=("self",)).get(pk=booking.pk)
+
+    def from_form(self, token: uuid.UUID) -> BookingQuerySet:
+        return self.filter(form_token=token)
+
+
+class Booking(models.Model):
+    """An appointment someone wants.
+
+    HELD → CONFIRMED while it is held, else EXPIRED; EXPIRED → HELD or CONFIRMED if the time is
+    still free; REQUESTED → CONFIRMED or CANCELLED; CONFIRMED → CANCELLED. CANCELLED stays.
+    """
+
+    class Status(models.TextChoices):
+        REQUESTED = "requested", "angefragt"
+        HELD = "held", "gehalten"
+        CONFIRMED = "confirmed", "gebucht"
+        CANCELLED = "cancelled", "abgesagt"
+        EXPIRED = "expired", "verfallen"
+
+    class Side(models.TextChoices):
+        GUEST = "guest", "Gast"
+        COACH = "coach", "Coach"
+
+    calendar = models.ForeignKey(
+        Calendar, models.PROTECT, related_name="bookings", verbose_name="Kalender"
+    )
+    call_type = models.ForeignKey(
+        CallType, models.PROTECT, related_name="bookings", verbose_name="Gesprächsart"
+    )
+    reference = models.CharField("Buchungsnummer", max_length=12, default=new_reference)
+    uid = models.UUIDField("Kennung in Kalendern", default=uuid.uuid4, editable=False)
+    sequence = models.PositiveIntegerField("Fassung in Kalendern", default=0, editable=False)
+    status = models.CharField("Stand", max_length=10, choices=Status, default=Status.HELD)
+    start = models.DateTimeField("Beginn")
+    end = models.DateTimeField("Ende")
+    buffer_before = models.PositiveSmallIntegerField("Pause davor in Minuten", default=0)
+    buffer_after = models.PositiveSmallIntegerField("Pause danach in Minuten", default=0)
+    held_until = models.DateTimeField("gehalten bis", null=True, blank=True)
+
+    name = models.CharField("Name", max_length=200)
+    email = models.EmailField("E-Mail-Adresse")
+    company = models.CharField("Firma", max_length=200, blank=True)
+    phone = models.CharField("Telefon", max_length=40, blank=True)
+    topic = models.TextField("Worum es geht", max_length=2000, blank=True)
+    visitor_zone = models.CharField(
+        "Zeitzone des Gasts", max_length=60, default="Europe/Berlin", validators=[real_zone]
+    )
+    form_token = models.UUIDField("Formular", default=uuid.uuid4, editable=False)
+
+    created_at = models.DateTimeField("angelegt")
+    confirmed_at = models.DateTimeField("gebucht am", null=True, blank=True)
+    cancelled_at = models.DateTimeField("abgesagt am", null=True, blank=True)
+    cancelled_by = models.CharField("abgesagt von", max_length=5, choices=Side, blank=True)
+    cancellation_note = models.TextField("Nachricht zur Absage", max_length=1000, blank=True)
+
+    objects = BookingQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "Termin"
+        verbose_name_plural = "Termine"
+        ordering = ["-start"]
+        indexes = [
+            models.Index("calendar", "start", name="booking_calendar_start"),
+            models.Index(F("email"), name="booking_email"),
+        ]
+        constraints = [
+            ExclusionConstraint(
+                name="booking_no_overlap",
+                expressions=[
+                    ("calendar", RangeOperators.EQUAL),
+                    (TsTzRange("start", "end"), RangeOperators.OVERLAPS),
+                ],
+                condition=Q(status__in=["requested", "held", "confirmed"]),
+                violation_error_message="Zu dieser Zeit gibt es schon einen Termin.",
+            ),
+            models.UniqueConstraint(
+                fields=["reference"],
+                name="booking_reference_once",
+                violation_error_message="Diese Buchungsnummer gibt es schon.",
+            ),
+            models.UniqueConstraint(
+                fields=["uid"],
+                name="booking_uid_once",
+                violation_error_message="Diese Kennung gibt es schon.",
+            ),
+            models.UniqueConstraint(
+                fields=["form_token"],
+                name="booking_form_token_once",
+                violation_error_message="Dieses Formular wurde schon abgeschickt.",
+            ),
+            models.CheckConstraint(
+                name="booking_starts_before_it_ends",
+                condition=Q(start__lt=F("end")),
+                violation_error_message="Das Ende liegt vor dem Beginn.",
+            ),
+            models.CheckConstraint(
+                name="booking_held_until_a_time",
+                condition=~Q(status="held") | Q(held_until__isnull=False),
+                violation_error_message="Ein gehaltener Termin braucht ein Ende der Haltezeit.",
+            ),
+            models.CheckConstraint(
+                name="booking_confirmed_at_a_time",
+                condition=~Q(status="confirmed") | Q(confirmed_at__isnull=False),
+                violation_error_message="Ein gebuchter Termin braucht den Zeitpunkt der Buchung.",
+            ),
+            models.CheckConstraint(
+                name="booking_cancelled_at_a_time_by_someone",
+                condition=~Q(status="cancelled")
+                | (Q(cancelled_at__isnull=False) & ~Q(cancelled_by="")),
+                violation_error_message="Eine Absage braucht einen Zeitpunkt und wer sie aussprach.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reference}, {self.name}"
+
+    @property
+    def guest_zone(self) -> ZoneInfo:
+        return ZoneInfo(self.visitor_zone)
+
+    @property
+    def duration(self) -> timedelta:
+        return self.end - self.start
+
+    @property
+    def first_name(self) -> str:
+        """What a greeting says: the first word of the name that is not a title."""
+        words = self.name.split()
+        plain = [word for word in words if word.lower().partition(".")[0] not in TITLES]
+        return (plain or words)[0]
+
+    @property
+    def is_confirmed(self) -> bool:
+        return self.status == self.Status.CONFIRMED
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self.status == self.Status.CANCELLED
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Held or expired: not an appointment yet, so its guest may still change everything."""
+        return self.status in (self.Status.HELD, self.Status.EXPIRED)
+
+    def is_held(self, now: datetime) -> bool:
+        """Whether this hold still keeps others out; its time decides, not a job that tidies up."""
+        return (
+            self.status == self.Status.HELD
+            and self.held_until is not None
+            and self.held_until > now
+        )
+
+    def taken(self) -> Taken:
+        """The time this booking takes from the calendar."""
+        return Taken(
+            self.start,
+            self.end,
+            timedelta(minutes=self.buffer_before),
+            timedelta(minutes=self.buffer_after),
+            counts=True,
+        )
+
+
+class NotificationQuerySet(models.QuerySet["Notification"]):
+    def owed(self) -> NotificationQuerySet:
+        """Not sent yet, and still true: the booking is as the mail would say."""
+        told = Q(kind=Notification.Kind.CONFIRMATION, booking__status=Booking.Status.CONFIRMED) | Q(
+            kind=Notification.Kind.CANCELLATION, booking__status=Booking.Status.CANCELLED
+        )
+        return self.filter(told, sent_at__isnull=True, booking__start=F("start"))
+
+
+class Notification(models.Model):
+    """A mail that a booking owes to someone: the ledger that jobs work off."""
+
+    class Kind(models.TextChoices):
+        CONFIRMATION = "confirmation", "Bestätigung"
+        CANCELLATION = "cancellation", "Absage"
+
+    booking = models.ForeignKey(
+        Booking, models.CASCADE, related_name="notifications", verbose_name="Termin"
+    )
+    kind = models.CharField("Anlass", max_length=20, choices=Kind)
+    audience = models.CharField("an", max_length=5, choices=Booking.Side)
+    start = models.DateTimeField("Beginn, von dem die Mail spricht")
+    created_at = models.DateTimeField("angelegt")
+    sent_at = models.DateTimeField("verschickt", null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField("Versuche", default=0)
+    last_error = models.CharField("letzter Fehler", max_length=200, blank=True)
+
+    objects = NotificationQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "Mail zum Termin"
+        verbose_name_plural = "Mails zu Terminen"
+        ordering = ["created_at", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["booking", "kind", "audience", "start"],
+                name="notification_once",
+                violation_error_message="Diese Mail ist schon vorgemerkt.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} an {self.get_audience_display()}"

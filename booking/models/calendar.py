@@ -1,0 +1,323 @@
+"""When the coach is open, and what can be booked then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, time, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q, Value
+
+from booking.slots import Hours, Terms, Window
+
+# The first words of the booking's own addresses.
+RESERVED_SLUGS = frozenset({"pruefen", "gebucht", "absagen", "freigeben", "kalender"})
+DAY = timedelta(days=1)
+
+
+@cache
+def known_zones() -> frozenset[str]:
+    """The names of all time zones this machine knows."""
+    return frozenset(available_timezones())
+
+
+def real_zone(name: str) -> None:
+    """Validator: a zone of the time zone database."""
+    if name not in known_zones():
+        raise ValidationError("Diese Zeitzone gibt es nicht. Schreib sie wie Europe/Berlin.")
+
+
+def free_slug(slug: str) -> None:
+    """Validator: a slug that does not stand in the way of another address."""
+    if slug in RESERVED_SLUGS:
+        raise ValidationError("Dieses Wort braucht die Seite selbst. Nimm ein anderes.")
+
+
+class CalendarQuerySet(models.QuerySet["Calendar"]):
+    def to_start_with(self) -> Calendar | None:
+        """The calendar a practice begins with: its oldest."""
+        return self.order_by("pk").first()
+
+
+class Calendar(models.Model):
+    """One person's time. Two bookings in one calendar never overlap."""
+
+    name = models.CharField("Name", max_length=80)
+    zone = models.CharField(
+        "Zeitzone",
+        max_length=60,
+        default="Europe/Berlin",
+        validators=[real_zone],
+        help_text="In dieser Zone gelten die Sprechzeiten, zum Beispiel Europe/Berlin.",
+    )
+
+    objects = CalendarQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "Kalender"
+        verbose_name_plural = "Kalender"
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def tz(self) -> ZoneInfo:
+        return ZoneInfo(self.zone)
+
+    def hours(self, first: date, last: date) -> Hours:
+        """The weekly hours and the overrides that touch these dates, in one query."""
+        weekly: dict[int, list[Window]] = {}
+        overrides: dict[date, list[Window]] = {}
+        for weekday, first_day, last_day, start, end in self._plan(first, last):
+            windows = [] if start is None else [Window(_minute(start), _minute(end))]
+            if weekday is not None:
+                weekly.setdefault(weekday, []).extend(windows)
+            else:
+                for day in _days(max(first_day, first), min(last_day, last)):
+                    overrides.setdefault(day, []).extend(windows)
+        return Hours(self.tz, weekly, overrides)
+
+    def _plan(self, first: date, last: date) -> Iterable[tuple[int, date, date, time, time]]:
+        fields = ("day_of_week", "from_day", "to_day", "start", "end")
+        no_day = Value(None, models.DateField())
+        weekly = WeeklyHours.objects.filter(calendar=self).annotate(
+            day_of_week=F("weekday"), from_day=no_day, to_day=no_day
+        )
+        overrides = DateOverride.objects.filter(
+            calendar=self, first_day__lte=last, last_day__gte=first
+        ).annotate(
+            day_of_week=Value(None, models.PositiveSmallIntegerField()),
+            from_day=F("first_day"),
+            to_day=F("last_day"),
+        )
+        return weekly.values_list(*fields).union(overrides.values_list(*fields), all=True)
+
+
+class WeeklyHours(models.Model):
+    """One window of the weekly plan, as the clock on the coach's wall shows it."""
+
+    class Weekday(models.IntegerChoices):
+        MONDAY = 1, "Montag"
+        TUESDAY = 2, "Dienstag"
+        WEDNESDAY = 3, "Mittwoch"
+        THURSDAY = 4, "Donnerstag"
+        FRIDAY = 5, "Freitag"
+        SATURDAY = 6, "Samstag"
+        SUNDAY = 7, "Sonntag"
+
+    calendar = models.ForeignKey(
+        Calendar, models.CASCADE, related_name="weekly_hours", verbose_name="Kalender"
+    )
+    weekday = models.PositiveSmallIntegerField("Wochentag", choices=Weekday)
+    start = models.TimeField("von")
+    end = models.TimeField(
+        "bis",
+        help_text="00:00 ist Mitternacht. Liegt das Ende vor dem Anfang, gilt der nächste Tag.",
+    )
+
+    class Meta:
+        verbose_name = "Sprechzeit"
+        verbose_name_plural = "Sprechzeiten der Woche"
+        ordering = ["weekday", "start"]
+        constraints = [
+            models.CheckConstraint(
+                name="weekly_hours_on_a_weekday",
+                condition=Q(weekday__range=(1, 7)),
+                violation_error_message="Wähle einen Wochentag von Montag bis Sonntag.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_weekday_display()}, {self.start:%H:%M}–{self.end:%H:%M}"
+
+
+class DateOverride(models.Model):
+    """Days on which the weekly plan does not count: closed, or open at other times."""
+
+    calendar = models.ForeignKey(
+        Calendar, models.CASCADE, related_name="overrides", verbose_name="Kalender"
+    )
+    first_day = models.DateField("erster Tag")
+    last_day = models.DateField("letzter Tag", help_text="Bei einem einzelnen Tag derselbe Tag.")
+    start = models.TimeField(
+        "von", null=True, blank=True, help_text="Beide Zeiten leer lassen: geschlossen."
+    )
+    end = models.TimeField("bis", null=True, blank=True, help_text="00:00 ist Mitternacht.")
+    note = models.CharField(
+        "Notiz", max_length=120, blank=True, help_text="Nur für dich, zum Beispiel „Urlaub“."
+    )
+
+    class Meta:
+        verbose_name = "Ausnahme"
+        verbose_name_plural = "Ausnahmen"
+        ordering = ["first_day", "start"]
+        constraints = [
+            models.CheckConstraint(
+                name="override_days_in_order",
+                condition=Q(first_day__lte=F("last_day")),
+                violation_error_message="Der letzte Tag liegt vor dem ersten.",
+            ),
+            models.CheckConstraint(
+                name="override_has_both_times_or_none",
+                condition=Q(start__isnull=True, end__isnull=True)
+                | Q(start__isnull=False, end__isnull=False),
+                violation_error_message="Gib beide Zeiten an oder keine.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.first_day:%d.%m.%Y}–{self.last_day:%d.%m.%Y}"
+
+
+class CallTypeQuerySet(models.QuerySet["CallType"]):
+    def offered(self) -> CallTypeQuerySet:
+        """What guests see, the first one first."""
+        return self.filter(is_active=True).select_related("calendar").order_by("position", "pk")
+
+    def bookable(self) -> CallTypeQuerySet:
+        """What guests can book here: what costs nothing."""
+        return self.filter(price_cents=0)
+
+
+class CallType(models.Model):
+    """A kind of call: how long, how often, where, and for how much."""
+
+    class Place(models.TextChoices):
+        VIDEO = "video", "Videogespräch"
+        PHONE = "phone", "Telefon"
+        ADDRESS = "address", "Vor Ort"
+
+    calendar = models.ForeignKey(
+        Calendar, models.PROTECT, related_name="call_types", verbose_name="Kalender"
+    )
+    title = models.CharField("Titel", max_length=100)
+    slug = models.SlugField(
+        "Wort in der Adresse",
+        max_length=60,
+        unique=True,
+        validators=[free_slug],
+        help_text="Zum Beispiel „kennenlernen“: die Seite steht dann unter /termin/kennenlernen/.",
+    )
+    description = models.TextField("Beschreibung", blank=True)
+    length = models.PositiveSmallIntegerField(
+        "Dauer in Minuten", default=30, validators=[MinValueValidator(5), MaxValueValidator(720)]
+    )
+    step = models.PositiveSmallIntegerField(
+        "Abstand der Anfänge in Minuten",
+        default=30,
+        validators=[MinValueValidator(5), MaxValueValidator(720)],
+        help_text="Alle wie viele Minuten ein Gespräch beginnen kann.",
+    )
+    buffer_before = models.PositiveSmallIntegerField(
+        "Pause davor in Minuten", default=0, validators=[MaxValueValidator(720)]
+    )
+    buffer_after = models.PositiveSmallIntegerField(
+        "Pause danach in Minuten",
+        default=0,
+        validators=[MaxValueValidator(720)],
+        help_text="Zwischen zwei Gesprächen gilt die längere der beiden Pausen.",
+    )
+    notice = models.PositiveSmallIntegerField(
+        "Vorlauf in Stunden",
+        default=24,
+        help_text="So viele Stunden vorher muss gebucht sein.",
+    )
+    horizon_days = models.PositiveSmallIntegerField(
+        "Buchbar bis in so vielen Tagen",
+        default=60,
+        validators=[MinValueValidator(1), MaxValueValidator(730)],
+    )
+    max_per_day = models.PositiveSmallIntegerField(
+        "Höchstens am Tag",
+        null=True,
+        blank=True,
+        help_text="Alle Gespräche im Kalender zählen mit. Leer: ohne Grenze.",
+    )
+    max_per_week = models.PositiveSmallIntegerField(
+        "Höchstens in der Woche",
+        null=True,
+        blank=True,
+        help_text="Von Montag bis Sonntag; alle Gespräche im Kalender zählen mit. Leer: ohne Grenze.",
+    )
+    price_cents = models.PositiveIntegerField(
+        "Preis in Cent",
+        default=0,
+        help_text="Gesamtpreis inkl. Steuer. Mit Preis steht das Gespräch im Angebot, "
+        "ist aber noch nicht online buchbar.",
+    )
+    place_kind = models.CharField("Ort", max_length=10, choices=Place, default=Place.VIDEO)
+    place_detail = models.CharField(
+        "Link, Anschrift oder wer anruft",
+        max_length=300,
+        blank=True,
+        help_text="Video: der Link zum Raum. Telefon: wer wen anruft. Vor Ort: die Anschrift.",
+    )
+    preparation = models.TextField(
+        "Vorbereitung",
+        blank=True,
+        help_text="Was dein Gegenüber vorbereiten soll; steht in der Bestätigung.",
+    )
+    is_active = models.BooleanField("wird angeboten", default=True)
+    position = models.PositiveSmallIntegerField(
+        "Reihenfolge", default=0, help_text="Die kleinste Zahl steht vorn."
+    )
+
+    objects = CallTypeQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "Gesprächsart"
+        verbose_name_plural = "Gesprächsarten"
+        ordering = ["position", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                name="call_type_has_length_and_step",
+                condition=Q(length__gte=1, step__gte=1),
+                violation_error_message="Dauer und Abstand brauchen mindestens eine Minute.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def duration(self) -> timedelta:
+        return timedelta(minutes=self.length)
+
+    @property
+    def is_bookable(self) -> bool:
+        return self.price_cents == 0
+
+    @property
+    def asks_for_phone(self) -> bool:
+        return self.place_kind == self.Place.PHONE
+
+    @property
+    def place(self) -> str:
+        """Where the call takes place, in one line: „Telefon: Ich rufe dich an.“"""
+        kind = self.get_place_kind_display()
+        return f"{kind}: {self.place_detail}" if self.place_detail else kind
+
+    def terms(self) -> Terms:
+        """What this type asks of a slot."""
+        return Terms(
+            length=self.duration,
+            step=timedelta(minutes=self.step),
+            buffer_before=timedelta(minutes=self.buffer_before),
+            buffer_after=timedelta(minutes=self.buffer_after),
+            notice=timedelta(hours=self.notice),
+            horizon_days=self.horizon_days,
+            max_per_day=self.max_per_day,
+            max_per_week=self.max_per_week,
+        )
+
+
+def _minute(clock: time) -> int:
+    return clock.hour * 60 + clock.minute
+
+
+def _days(first: date, last: date) -> Iterable[date]:
+    return (first + DAY * n for n in range((last - first).days + 1))

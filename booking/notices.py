@@ -1,0 +1,22 @@
+"""Which mails a booking owes. Writing the ledger and starting the job is one step."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from booking.models import Booking, Notification
+from coaching_site import jobs
+
+
+def announce(booking: Booking, kind: Notification.Kind, *, now: datetime) -> None:
+    """Owe both sides this mail, once. Call it in the transaction that gives the reason."""
+    for audience in Booking.Side:
+        notification, is_new = Notification.objects.get_or_create(
+            booking=booking,
+            kind=kind,
+            audience=audience,
+            start=booking.start,
+            defaults={"created_at": now},
+        )
+        if is_new:
+            jobs.enqueue("booking.send_notification", notification_id=notification.pk)

@@ -1,0 +1,242 @@
+"""The calendar's rules: what is free, and who gets it. Nothing here knows about money.
+
+Everything that takes time from a calendar happens in one transaction that first locks the
+calendar, so people who want the same slot are asked one after the other and get a clear answer.
+The exclusion constraint is the last word, should anything ever come past the lock.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError, OperationalError, connection, transaction
+from psycopg.errors import DeadlockDetected, ExclusionViolation
+
+from booking import notices, slots
+from booking.errors import (
+    AlreadyCancelled,
+    HoldRanOut,
+    NotBookable,
+    SlotPast,
+    SlotRefused,
+    SlotTaken,
+    SlotTooFar,
+    SlotTooSoon,
+)
+from booking.models import Booking, Calendar, CallType, Notification
+from booking.slots import Hours, Interval, Reason, Taken
+
+HOLD_LIFE = timedelta(minutes=15)
+
+# Advisory locks are numbers; this one says "a calendar", the second number says which.
+CALENDAR_LOCK = 7_240_001
+
+# More than any zone's offset and any change of the clock.
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Guest:
+    """Who wants the call, as typed into the form and checked."""
+
+    name: str
+    email: str
+    company: str = ""
+    phone: str = ""
+    topic: str = ""
+
+
+def lock(calendar: Calendar) -> None:
+    """Wait for this calendar and keep it until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [CALENDAR_LOCK, calendar.pk])
+
+
+def offered_slots(
+    call_type: CallType,
+    *,
+    now: datetime,
+    within: Interval | None = None,
+    besides: Booking | None = None,
+) -> list[Interval]:
+    """The slots a guest can book at `now`, in two queries: all of them, or those within a span.
+
+    `besides` is the guest's own hold, which must not stand in its own way.
+    """
+    span = within or _horizon(call_type, now)
+    hours = _hours(call_type, span)
+    taken = _taken(call_type, hours, span, now=now, besides=besides)
+    return slots.offered_slots(hours, call_type.terms(), taken, within=span, now=now)
+
+
+def next_offers(
+    call_type: CallType,
+    *,
+    now: datetime,
+    after: datetime | None = None,
+    count: int = 3,
+    besides: Booking | None = None,
+) -> list[Interval]:
+    """The free slots that follow `after`; if those are too few, the last ones before it too."""
+    offers = offered_slots(call_type, now=now, besides=besides)
+    later = [offer for offer in offers if after is None or offer.start >= after]
+    return later[:count] if len(later) >= count else offers[-count:]
+
+
+def check(
+    call_type: CallType, *, start: datetime, now: datetime, besides: Booking | None = None
+) -> Interval:
+    """The slot that starts there. Raises SlotRefused with the reason if it cannot be booked."""
+    span = Interval(start, start + call_type.duration)
+    hours = _hours(call_type, span)
+    taken = _taken(call_type, hours, span, now=now, besides=besides)
+    slot = slots.find_slot(hours, call_type.terms(), taken, start=start, now=now)
+    if slot is None:
+        refusals = slots.reasons(hours, call_type.terms(), taken, start=start, now=now)
+        raise _refusal({refusal.reason for refusal in refusals})
+    return slot
+
+
+def hold(
+    call_type: CallType,
+    *,
+    start: datetime,
+    guest: Guest,
+    form_token: uuid.UUID,
+    visitor_zone: str,
+    now: datetime,
+) -> Booking:
+    """Keep a slot for a guest while they check what they typed.
+
+    One form is one booking: sent twice it returns the same one, sent again with other details
+    or another time it changes that one. Raises NotBookable or SlotRefused.
+    """
+    if not call_type.is_bookable:
+        raise NotBookable
+    with _alone_in(call_type.calendar):
+        known = Booking.objects.from_form(form_token).select_for_update().first()
+        if known is not None and not known.is_unfinished:
+            return known
+        booking = known or Booking(form_token=form_token, created_at=now)
+        if not (booking.is_held(now) and booking.start == start and booking.call_type == call_type):
+            _free_expired_holds(call_type.calendar, now=now)
+            _place(booking, call_type, check(call_type, start=start, now=now, besides=known))
+            booking.status = Booking.Status.HELD
+            booking.held_until = now + HOLD_LIFE
+        for field, value in asdict(guest).items():
+            setattr(booking, field, value)
+        booking.visitor_zone = visitor_zone
+        booking.save()
+        return booking
+
+
+def still_good(booking: Booking, *, now: datetime) -> None:
+    """Return if this booking could be confirmed right away, else raise what stands against it.
+
+    HoldRanOut says that only the guest's yes is missing; SlotRefused that the time is gone.
+    """
+    if booking.is_cancelled:
+        raise AlreadyCancelled
+    if booking.start <= now:
+        raise SlotPast
+    if not booking.is_held(now):
+        check(booking.call_type, start=booking.start, now=now, besides=booking)
+        raise HoldRanOut
+
+
+def confirm(booking: Booking, *, now: datetime, again: bool = False) -> Booking:
+    """Book what is held, and owe both sides a mail. Twice is the same as once.
+
+    Raises what `still_good` raises; `again` is the guest's yes after the hold ran out.
+    """
+    with _alone_in(booking.calendar):
+        booking = Booking.objects.locked(booking)
+        if booking.is_confirmed:
+            return booking
+        try:
+            still_good(booking, now=now)
+        except HoldRanOut:
+            if not again:
+                raise
+            _free_expired_holds(booking.calendar, now=now)
+        booking.status = Booking.Status.CONFIRMED
+        booking.confirmed_at = now
+        booking.held_until = None
+        booking.save()
+        notices.announce(booking, Notification.Kind.CONFIRMATION, now=now)
+        return booking
+
+
+def release(booking: Booking, *, now: datetime) -> Booking:
+    """Give a hold back before it runs out. Anything but a hold stays as it is."""
+    with _alone_in(booking.calendar):
+        booking = Booking.objects.locked(booking)
+        if booking.status == Booking.Status.HELD:
+            booking.status = Booking.Status.EXPIRED
+            booking.held_until = now
+            booking.save()
+        return booking
+
+
+@contextmanager
+def _alone_in(calendar: Calendar) -> Iterator[None]:
+    """A transaction that holds the calendar; what the database refuses becomes SlotTaken."""
+    try:
+        with transaction.atomic():
+            lock(calendar)
+            yield
+    except (IntegrityError, OperationalError) as error:
+        if isinstance(error.__cause__, ExclusionViolation | DeadlockDetected):
+            raise SlotTaken from error
+        raise
+
+
+def _free_expired_holds(calendar: Calendar, *, now: datetime) -> None:
+    """Mark the holds whose time is over; to the constraint they would still be in the way."""
+    Booking.objects.in_calendar(calendar).hold_ran_out(now).update(status=Booking.Status.EXPIRED)
+
+
+def _place(booking: Booking, call_type: CallType, slot: Interval) -> None:
+    booking.calendar = call_type.calendar
+    booking.call_type = call_type
+    booking.start, booking.end = slot.start, slot.end
+    booking.buffer_before = call_type.buffer_before
+    booking.buffer_after = call_type.buffer_after
+
+
+def _horizon(call_type: CallType, now: datetime) -> Interval:
+    return Interval(now, now + timedelta(days=call_type.horizon_days) + 2 * DAY)
+
+
+def _hours(call_type: CallType, span: Interval) -> Hours:
+    """The coach's hours on every date that a slot in the span may belong to."""
+    margin = 3 * DAY
+    return call_type.calendar.hours((span.start - margin).date(), (span.end + margin).date())
+
+
+def _taken(
+    call_type: CallType, hours: Hours, span: Interval, *, now: datetime, besides: Booking | None
+) -> list[Taken]:
+    """What is taken around the span, one query."""
+    around = slots.taken_span(hours, call_type.terms(), span)
+    bookings = Booking.objects.in_calendar(call_type.calendar).taking_time(now).touching(around)
+    if besides is not None:
+        bookings = bookings.exclude(pk=besides.pk)
+    return [booking.taken() for booking in bookings]
+
+
+def _refusal(reasons: set[Reason]) -> SlotRefused:
+    """What to tell the guest. That a time lies outside the plan outranks that someone has it."""
+    if Reason.PAST in reasons:
+        return SlotPast()
+    if Reason.BEYOND_HORIZON in reasons:
+        return SlotTooFar()
+    if reasons & {Reason.OUTSIDE_HOURS, Reason.CLOSED_BY_OVERRIDE, Reason.OFF_GRID}:
+        return SlotRefused()
+    if Reason.INSIDE_NOTICE in reasons:
+        return SlotTooSoon()
+    return SlotTaken()

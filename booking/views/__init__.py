@@ -1,0 +1,1 @@
+"""The booking's pages, in the order a guest meets them."""

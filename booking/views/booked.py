@@ -1,0 +1,67 @@
+"""After booking: the appointment's own page, its calendar file, and calling it off."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from booking import cancellation, mail
+from booking.errors import BookingError, NotBooked
+from booking.views.visitor import find_booking, guest_of, unknown_link
+
+
+@never_cache
+@require_safe
+def booked(request: HttpRequest, token: str) -> HttpResponse:
+    """A page to bookmark: it always shows how the appointment stands."""
+    booking = find_booking(token)
+    if booking is None:
+        return unknown_link(request)
+    if booking.is_unfinished:
+        return redirect("booking:review", token)
+    return render(
+        request,
+        "booking/booked.html",
+        {
+            "booking": booking,
+            "visitor": guest_of(booking),
+            "token": token,
+            "is_over": booking.start <= timezone.now(),
+        },
+    )
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def cancel(request: HttpRequest, token: str) -> HttpResponse:
+    """Opening the link changes nothing (mail scanners open links); only its button does."""
+    booking = find_booking(token)
+    if booking is None:
+        return unknown_link(request)
+    page = {"booking": booking, "visitor": guest_of(booking), "token": token}
+    if request.method != "POST":
+        if booking.is_unfinished:
+            page["refusal"] = NotBooked.message
+        return render(request, "booking/cancel.html", page)
+    try:
+        cancellation.cancel_by_guest(booking, now=timezone.now())
+    except BookingError as error:
+        page["refusal"] = error.message
+        return render(request, "booking/cancel.html", page, status=409)
+    return redirect("booking:cancel", token)
+
+
+@never_cache
+@require_safe
+def calendar_file(request: HttpRequest, token: str) -> HttpResponse:
+    booking = find_booking(token)
+    if booking is None or booking.is_unfinished:
+        return unknown_link(request)
+    return HttpResponse(
+        mail.calendar_file(booking),
+        content_type="text/calendar; charset=utf-8",
+        headers={"Content-Disposition": 'attachment; filename="termin.ics"'},
+    )

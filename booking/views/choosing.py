@@ -1,0 +1,110 @@
+"""Step 1 and 2: which day, what time. Public pages that set no cookie."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.cache import add_never_cache_headers
+from django.views.decorators.http import require_safe
+
+from booking import scheduling, slots
+from booking.models import CallType
+from booking.views.visitor import visitor_of
+
+DAYS_A_PAGE = 10
+NOON = 12
+
+
+@require_safe
+def days(request: HttpRequest, slug: str = "") -> HttpResponse:
+    """The next days with free times; those of the first type unless the address names one."""
+    now = timezone.now()
+    types = list(CallType.objects.offered())
+    call_type = next((each for each in types if slug in ("", each.slug)), None)
+    if call_type is None:
+        if slug:
+            raise Http404
+        return render(request, "booking/closed.html")
+    visitor = visitor_of(request, call_type.calendar)
+    offers = scheduling.offered_slots(call_type, now=now, besides=visitor.held)
+    free = slots.by_day(offers if call_type.is_bookable else [], visitor.zone)
+    since = _date(request.GET.get("ab", ""))
+    shown = [day for day in free if since is None or day >= since]
+    page = shown[:DAYS_A_PAGE]
+    answer = render(
+        request,
+        "booking/days.html",
+        {
+            "call_type": call_type,
+            "other_types": [each for each in types if each != call_type],
+            "visitor": visitor,
+            "zones": visitor.zones(now),
+            "zone_moment": free[page[0]][0].start if page else now,
+            "days": [(day, len(free[day])) for day in page],
+            "later": shown[DAYS_A_PAGE] if len(shown) > DAYS_A_PAGE else None,
+            "since": since,
+            "is_full": not free,
+            "months": _months(list(free)),
+        },
+    )
+    if visitor.held is not None:
+        add_never_cache_headers(answer)
+    return answer
+
+
+@require_safe
+def times(request: HttpRequest, slug: str, day: date) -> HttpResponse:
+    """The free times of one day, as the visitor's calendar counts days."""
+    now = timezone.now()
+    call_type = CallType.objects.offered().bookable().filter(slug=slug).first()
+    if call_type is None:
+        raise Http404
+    visitor = visitor_of(request, call_type.calendar)
+    span = slots.dates_span(day, day, visitor.zone)
+    free = scheduling.offered_slots(call_type, now=now, within=span, besides=visitor.held)
+    following = None
+    if not free:
+        following = next(
+            iter(
+                scheduling.next_offers(
+                    call_type, now=now, after=span.end, count=1, besides=visitor.held
+                )
+            ),
+            None,
+        )
+    answer = render(
+        request,
+        "booking/times.html",
+        {
+            "call_type": call_type,
+            "day": day,
+            "visitor": visitor,
+            "zones": visitor.zones(span.start),
+            "zone_moment": free[0].start if free else span.start,
+            "morning": [s for s in free if s.start.astimezone(visitor.zone).hour < NOON],
+            "afternoon": [s for s in free if s.start.astimezone(visitor.zone).hour >= NOON],
+            "following": following,
+        },
+    )
+    if visitor.held is not None:
+        add_never_cache_headers(answer)
+    return answer
+
+
+def _date(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _months(free: list[date]) -> list[date]:
+    """The first free day of each month, to jump to."""
+    return [
+        day
+        for before, day in zip([None, *free], free, strict=False)
+        if before is None or before.month != day.month
+    ]

@@ -1,0 +1,126 @@
+"""Who is looking: their time zone and the hold they bring along, carried from page to page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from booking import mail
+from booking.models import Booking, Calendar
+from booking.models.calendar import known_zones
+from coaching_site import german, links
+
+# One zone for each clock that guests are likely to live by; the address takes any other one too.
+COMMON_ZONES = (
+    "Europe/Berlin",
+    "Europe/Vienna",
+    "Europe/Zurich",
+    "Europe/London",
+    "Europe/Lisbon",
+    "Europe/Paris",
+    "Europe/Warsaw",
+    "Europe/Athens",
+    "Europe/Helsinki",
+    "Europe/Istanbul",
+    "Europe/Kyiv",
+    "America/New_York",
+    "America/Chicago",
+    "America/Denver",
+    "America/Los_Angeles",
+    "America/Sao_Paulo",
+    "Africa/Cairo",
+    "Africa/Johannesburg",
+    "Asia/Jerusalem",
+    "Asia/Dubai",
+    "Asia/Kolkata",
+    "Asia/Bangkok",
+    "Asia/Singapore",
+    "Asia/Shanghai",
+    "Asia/Tokyo",
+    "Australia/Sydney",
+    "Pacific/Auckland",
+)
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """A guest on the way to an appointment."""
+
+    zone: ZoneInfo
+    coach_zone: ZoneInfo
+    asked_for_unknown_zone: bool = False
+    held: Booking | None = None
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the guest's clock is not the coach's, so that both times are shown."""
+        return self.zone.key != self.coach_zone.key
+
+    @property
+    def carried(self) -> dict[str, str]:
+        """What every link takes along. The coach's zone goes without saying."""
+        carried = {}
+        if self.is_elsewhere:
+            carried["tz"] = self.zone.key
+        if self.held is not None:
+            carried["gehalten"] = mail.token(self.held)
+        return carried
+
+    @property
+    def query(self) -> str:
+        """The end of a link: „?tz=America/New_York“ or nothing."""
+        return f"?{urlencode(self.carried, safe='/')}" if self.carried else ""
+
+    @property
+    def more(self) -> str:
+        """The end of a link that has a question mark already."""
+        return f"&{urlencode(self.carried, safe='/')}" if self.carried else ""
+
+    def zones(self, moment: datetime) -> list[tuple[str, str]]:
+        """What the guest can choose from: names and their words, this visitor's own among them."""
+        names = dict.fromkeys([self.coach_zone.key, self.zone.key, *COMMON_ZONES])
+        return [(name, german.zone_name(ZoneInfo(name), moment)) for name in names]
+
+
+def visitor_of(request: HttpRequest, calendar: Calendar) -> Visitor:
+    """Read the visitor from the address; a zone nobody knows becomes the coach's."""
+    wanted = request.GET.get("tz", calendar.zone)
+    is_known = wanted in known_zones()
+    return Visitor(
+        zone=ZoneInfo(wanted) if is_known else calendar.tz,
+        coach_zone=calendar.tz,
+        asked_for_unknown_zone=not is_known,
+        held=_own_hold(request.GET.get("gehalten")),
+    )
+
+
+def guest_of(booking: Booking) -> Visitor:
+    """The visitor as their booking remembers them."""
+    return Visitor(
+        zone=booking.guest_zone,
+        coach_zone=booking.calendar.tz,
+        held=booking if booking.is_unfinished else None,
+    )
+
+
+def find_booking(token: str) -> Booking | None:
+    """The booking a signed link belongs to, or None if the link is mangled or out of date."""
+    reference = links.read(mail.PURPOSE, token)
+    if reference is None:
+        return None
+    return Booking.objects.with_its_type().filter(reference=reference).first()
+
+
+def unknown_link(request: HttpRequest) -> HttpResponse:
+    """The answer to a link that opens nothing: what may have happened, and ways on."""
+    return render(request, "booking/unknown_link.html", status=404)
+
+
+def _own_hold(token: str | None) -> Booking | None:
+    booking = find_booking(token) if token else None
+    return booking if booking is not None and booking.is_unfinished else None

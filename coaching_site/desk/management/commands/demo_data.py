@@ -1,0 +1,72 @@
+"""Fills an empty site so that a newcomer can book and sign in. Changes nothing that is there."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import time
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand
+from django.db import transaction
+
+from booking.models import Calendar, CallType, WeeklyHours
+from pages.models import Practice
+
+WORKDAYS = range(1, 6)
+WINDOWS = ((time(9), time(12)), (time(14), time(17)))
+
+
+class Command(BaseCommand):
+    help = (
+        "Practice, hours, two call types and an admin account, if there are none. Safe to repeat."
+    )
+
+    @transaction.atomic
+    def handle(self, **options: Any) -> None:
+        Practice.objects.get_or_create(pk=1)
+        if not Calendar.objects.exists():
+            self._open_calendar()
+        users = get_user_model()
+        if not users.objects.exists():
+            password = secrets.token_urlsafe(12)
+            users.objects.create_superuser("coach", password=password)
+            self.stdout.write(f"\nAdmin account made. User: coach   Password: {password}")
+            self.stdout.write(
+                'It is shown this once; `make manage c="changepassword coach"` sets another.'
+            )
+
+    def _open_calendar(self) -> None:
+        calendar = Calendar.objects.create(name="Praxis")
+        WeeklyHours.objects.bulk_create(
+            WeeklyHours(calendar=calendar, weekday=day, start=start, end=end)
+            for day in WORKDAYS
+            for start, end in WINDOWS
+        )
+        CallType.objects.create(
+            calendar=calendar,
+            title="Kennenlerngespräch",
+            slug="kennenlernen",
+            description=(
+                "Wir lernen uns kennen: Du erzählst, wo du stehst, und wir finden heraus, "
+                "ob ich dir helfen kann."
+            ),
+            length=30,
+            step=30,
+            buffer_after=15,
+            place_detail="Den Link zum Raum bekommst du vor dem Gespräch per E-Mail.",
+            preparation="Überleg dir eine Frage, auf die du nach dem Gespräch eine Antwort haben willst.",
+            position=1,
+        )
+        CallType.objects.create(
+            calendar=calendar,
+            title="Kurzes Telefonat",
+            slug="telefonat",
+            description="Eine Frage, eine Viertelstunde. Für alles, was keine Videokonferenz braucht.",
+            length=15,
+            step=15,
+            buffer_after=15,
+            place_kind=CallType.Place.PHONE,
+            place_detail="Ich rufe dich an.",
+            position=2,
+        )

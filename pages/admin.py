@@ -1,0 +1,96 @@
+"""The practice's one row in the admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from pages import portraits
+from pages.models import Practice
+
+
+class PracticeForm(forms.ModelForm[Practice]):
+    """The whole row; the admin names the fields."""
+
+    def clean_portrait(self) -> Any:
+        """A new picture is made small; an old one stays as it is."""
+        portrait = self.cleaned_data["portrait"]
+        if not isinstance(portrait, UploadedFile):
+            return portrait
+        try:
+            return portraits.prepared(portrait, portrait.size or 0)
+        except portraits.NotAPicture as problem:
+            raise forms.ValidationError(str(problem)) from None
+
+
+@admin.register(Practice)
+class PracticeAdmin(admin.ModelAdmin[Practice]):
+    form = PracticeForm
+    readonly_fields = ["updated_at"]
+    fieldsets = [
+        (
+            "Anbieter",
+            {
+                "description": "Diese Angaben stehen im Impressum, in Verträgen und in jeder E-Mail.",
+                "fields": [
+                    "brand",
+                    ("first_name", "last_name"),
+                    "street",
+                    ("postal_code", "city"),
+                    "country",
+                    ("email", "phone"),
+                    "vat_id",
+                    "vat_mode",
+                    "insurer",
+                ],
+            },
+        ),
+        ("Profil", {"fields": ["portrait", "headline", "biography", "call_story"]}),
+        (
+            "Zahlen auf der Seite",
+            {
+                "description": "Nur wahre Zahlen, jede mit Quelle und Stand. Leer heißt: wird nicht gezeigt.",
+                "fields": [
+                    ("coached_value", "coached_source", "coached_as_of"),
+                    ("readers_value", "readers_source", "readers_as_of"),
+                ],
+            },
+        ),
+        ("Newsletter", {"fields": ["newsletter_rhythm"]}),
+        (
+            "Datenschutz",
+            {
+                "description": "Wer in deinem Auftrag Daten verarbeitet; steht in der Datenschutzerklärung.",
+                "fields": [
+                    "hosting_provider",
+                    "mail_provider",
+                    "video_provider",
+                    "supervisory_authority",
+                ],
+            },
+        ),
+        (None, {"fields": ["updated_at"]}),
+    ]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super().has_add_permission(request) and not Practice.objects.exists()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Practice | None = None) -> bool:
+        return False
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """There is one row, so the list leads straight to it."""
+        if Practice.objects.exists():
+            return redirect("admin:pages_practice_change", 1)
+        return redirect("admin:pages_practice_add")
+
+    def save_model(self, request: HttpRequest, obj: Practice, form: Any, change: bool) -> None:
+        obj.pk = 1
+        super().save_model(request, obj, form, change)

@@ -1,0 +1,87 @@
+"""A coach who is open on weekdays from nine to twelve, and somebody who wants to talk."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, time, timedelta
+
+import pytest
+
+from booking import scheduling
+from booking.models import Booking, Calendar, CallType, WeeklyHours
+from booking.scheduling import Guest
+
+ADA = Guest(name="Ada Müller", email="ada@example.org", company="Rechenwerk", topic="Mein Team")
+BEN = Guest(name="Ben O’Neil", email="ben@example.org")
+
+# The `now` of the tests is Monday, 1 March 2027, 09:00 in Berlin.
+NINE = datetime(2027, 3, 3, 8, 0, tzinfo=UTC)
+HALF_PAST_NINE = NINE + timedelta(minutes=30)
+
+
+@pytest.fixture(autouse=True)
+def plain_static_files(settings):
+    """Pages name their style sheet without a collected manifest."""
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+
+
+@pytest.fixture
+def calendar(db) -> Calendar:
+    calendar = Calendar.objects.create(name="Hauptkalender")
+    WeeklyHours.objects.bulk_create(
+        WeeklyHours(calendar=calendar, weekday=day, start=time(9), end=time(12))
+        for day in range(1, 6)
+    )
+    return calendar
+
+
+@pytest.fixture
+def call_type(calendar) -> CallType:
+    return new_type(calendar)
+
+
+@pytest.fixture
+def held(call_type, now) -> Booking:
+    return hold(call_type, now=now)
+
+
+@pytest.fixture
+def confirmed(held, now) -> Booking:
+    return scheduling.confirm(held, now=now)
+
+
+@pytest.fixture
+def clock(monkeypatch, now) -> Callable[[datetime], None]:
+    """Stops Django's clock at `now`; call it to set another time."""
+
+    def set_to(moment: datetime) -> None:
+        monkeypatch.setattr("django.utils.timezone.now", lambda: moment)
+
+    set_to(now)
+    return set_to
+
+
+def new_type(calendar: Calendar, **changes: object) -> CallType:
+    values: dict[str, object] = {
+        "title": "Kennenlerngespräch",
+        "slug": "kennenlernen",
+        "place_detail": "https://video.example/raum",
+        "preparation": "Bring eine Frage mit.",
+        **changes,
+    }
+    return CallType.objects.create(calendar=calendar, **values)
+
+
+def hold(call_type: CallType, *, now: datetime, **changes: object) -> Booking:
+    values: dict[str, object] = {
+        "start": NINE,
+        "guest": ADA,
+        "form_token": uuid.uuid4(),
+        "visitor_zone": "Europe/Berlin",
+        **changes,
+    }
+    return scheduling.hold(call_type, now=now, **values)  # type: ignore[arg-type]

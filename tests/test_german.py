@@ -1,0 +1,53 @@
+"""German formats for dates, times and money (DIN 5008)."""
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from coaching_site import german
+
+BERLIN = ZoneInfo("Europe/Berlin")
+MORNING = datetime(2026, 11, 23, 13, 30, tzinfo=UTC)
+
+
+def test_dates_have_a_long_and_a_short_form():
+    assert german.long_date(date(2026, 11, 23)) == "Montag, 23.\u00a0November 2026"
+    assert german.short_date(date(2026, 11, 23)) == "Mo., 23.11.2026"
+
+
+def test_times_are_counted_to_24_and_say_uhr():
+    assert german.clock(MORNING, BERLIN) == "14:30\u00a0Uhr"
+
+
+def test_a_range_has_an_en_dash():
+    assert german.clock_range(MORNING, MORNING + timedelta(minutes=30), BERLIN) == (
+        "14:30–15:00\u00a0Uhr"
+    )
+
+
+@pytest.mark.parametrize(
+    ("zone", "moment", "name"),
+    [
+        ("Europe/Berlin", MORNING, "Berliner Zeit (MEZ)"),
+        ("Europe/Berlin", datetime(2026, 7, 1, tzinfo=UTC), "Berliner Zeit (MESZ)"),
+        ("America/New_York", MORNING, "Zeit in New York (UTC−5)"),
+        ("Asia/Kathmandu", MORNING, "Zeit in Kathmandu (UTC+5:45)"),
+        ("UTC", MORNING, "UTC"),
+    ],
+)
+def test_a_zone_is_named_as_it_stands_at_that_moment(zone, moment, name):
+    assert german.zone_name(ZoneInfo(zone), moment) == name
+
+
+@pytest.mark.parametrize(
+    ("cents", "text"),
+    [
+        (4900, "49,00\u00a0€"),
+        (123450, "1.234,50\u00a0€"),
+        (5, "0,05\u00a0€"),
+        (-100, "−1,00\u00a0€"),
+    ],
+)
+def test_prices_have_a_comma_and_the_sign_behind(cents, text):
+    assert german.euros(cents) == text

@@ -1,0 +1,87 @@
+"""The floors of the house: imports only point down, and none hides inside a function."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("coaching_site", "pages", "booking", "newsletter")
+
+# The lowest floor is 0. A module may use its own floor and those below.
+FLOORS = {
+    0: ("slots", "errors", "jobs", "german", "environment", "styles", "links", "addresses"),
+    1: ("models",),
+    2: ("mail", "ics", "rendering", "context", "checks", "structured_data", "csv_export"),
+    3: ("scheduling", "subscriptions", "notices", "sitemaps", "middleware", "health"),
+    4: ("cancellation",),
+    5: ("forms",),
+    6: ("views", "admin", "tasks", "commands", "site", "templatetags"),
+    7: ("urls", "apps", "settings", "wsgi", "gunicorn", "local", "migrations"),
+}
+
+
+def modules() -> Iterator[Path]:
+    for room in ROOMS:
+        for path in sorted((ROOT / room).rglob("*.py")):
+            if "migrations" not in path.parts and path.name != "__init__.py":
+                yield path
+
+
+def floor(parts: tuple[str, ...]) -> int | None:
+    """The floor of a dotted module, told by the first word that has one."""
+    for part in parts[1:]:
+        for number, names in FLOORS.items():
+            if part in names:
+                return number
+    return None
+
+
+def imports(path: Path) -> Iterator[tuple[str, ...]]:
+    """Every module of the house this file imports, as dotted parts."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (tuple(alias.name.split(".")) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            parent = tuple(node.module.split("."))
+            # `from booking import scheduling` names a module, `from booking.slots import X` does not.
+            yield from ((*parent, alias.name) for alias in node.names)
+
+
+def dotted(path: Path) -> tuple[str, ...]:
+    return path.relative_to(ROOT).with_suffix("").parts
+
+
+@pytest.mark.parametrize("path", list(modules()), ids=lambda path: ".".join(dotted(path)))
+def test_imports_only_point_down(path):
+    own = floor(dotted(path))
+    assert own is not None, "give this module a floor"
+
+    above = [
+        ".".join(used) for used in imports(path) if used[0] in ROOMS and (floor(used) or 0) > own
+    ]
+
+    assert above == []
+
+
+@pytest.mark.parametrize(
+    ("room", "stranger"), [("booking", "newsletter"), ("newsletter", "booking")]
+)
+def test_booking_and_newsletter_do_not_know_each_other(room, stranger):
+    met = [
+        str(path.relative_to(ROOT))
+        for path in modules()
+        if path.relative_to(ROOT).parts[0] == room
+        and any(used[0] == stranger for used in imports(path))
+    ]
+
+    assert met == []
+
+
+def test_slots_are_ground_floor():
+    used = {parts[0] for parts in imports(ROOT / "booking" / "slots.py")}
+
+    assert not used & {"django", *ROOMS}
