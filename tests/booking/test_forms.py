@@ -19,7 +19,7 @@ def form(call_type=VIDEO, **answers) -> DetailsForm:
 
 
 def errors(field, **answers) -> list[str]:
-    return list(form(**answers).errors.get(field, []))
+    return [str(error) for error in form(**answers).errors.get(field, [])]
 
 
 @pytest.mark.parametrize(
