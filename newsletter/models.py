@@ -45,7 +45,7 @@ class Subscriber(models.Model):
         UNSUBSCRIBED = "unsubscribed", "abgemeldet"
 
     # Stands in signed links, so it says nothing about the list's size or order.
-    public_id = models.UUIDField("Kennung", default=uuid.uuid4, unique=True, editable=False)
+    public_id = models.UUIDField("Kennung", default=uuid.uuid4, editable=False)
     address = models.CharField("E-Mail-Adresse", max_length=LONGEST)
     address_key = models.CharField("Suchform der Adresse", max_length=LONGEST)
     status = models.CharField("Status", max_length=12, choices=Status, default=Status.PENDING)
@@ -74,6 +74,7 @@ class Subscriber(models.Model):
             models.UniqueConstraint(
                 name="newsletter_one_subscriber_per_address", fields=["address_key"]
             ),
+            models.UniqueConstraint(name="newsletter_public_id_is_unique", fields=["public_id"]),
             models.CheckConstraint(
                 name="newsletter_address_key_is_normalised",
                 condition=Q(address_key=Lower("address_key")) & ~Q(address_key=""),

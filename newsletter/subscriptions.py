@@ -116,7 +116,8 @@ def confirm(token: str, *, now: datetime) -> Subscriber:
         request = Consent.objects.open().filter(links__token_sha256=digest).first()
         if request is None or subscriber.status != Subscriber.Status.PENDING:
             raise LinkGone
-        request.confirmed_at = now
+        # Hosts' clocks differ a little; the order of events does not.
+        request.confirmed_at = max(now, request.requested_at)
         request.save(update_fields=["confirmed_at"])
         subscriber.status = Subscriber.Status.CONFIRMED
         subscriber.consent = request
@@ -140,7 +141,8 @@ def unsubscribe(public_id: uuid.UUID, *, now: datetime) -> bool:
         if subscriber is None or subscriber.status == Subscriber.Status.UNSUBSCRIBED:
             return False
         if subscriber.status == Subscriber.Status.CONFIRMED and subscriber.consent is not None:
-            subscriber.consent.withdrawn_at = now
+            confirmed_at = subscriber.consent.confirmed_at or now
+            subscriber.consent.withdrawn_at = max(now, confirmed_at)
             subscriber.consent.save(update_fields=["withdrawn_at"])
         with erasing():
             subscriber.consents.open().delete()

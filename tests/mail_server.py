@@ -52,13 +52,13 @@ def text(message: EmailMessage) -> str:
     """The plain part, as a person reads it."""
     part = message.get_body(("plain",))
     assert part is not None
-    return str(part.get_content())
+    return str(part.get_content()).replace("\r\n", "\n")
 
 
 def html(message: EmailMessage) -> str:
     part = message.get_body(("html",))
     assert part is not None
-    return str(part.get_content())
+    return str(part.get_content()).replace("\r\n", "\n")
 
 
 def attachments(message: EmailMessage) -> dict[str, Any]:

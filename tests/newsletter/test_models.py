@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 
+import psycopg
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.models import ProtectedError
@@ -20,7 +21,9 @@ TEXT = consent.ConsentText("Ja, schick mir den Newsletter.")
 def refused_by(constraint):
     with pytest.raises(IntegrityError) as caught, transaction.atomic():
         yield
-    assert caught.value.__cause__.diag.constraint_name == constraint
+    cause = caught.value.__cause__
+    assert isinstance(cause, psycopg.Error)
+    assert cause.diag.constraint_name == constraint
 
 
 def subscriber(now, **values) -> Subscriber:
@@ -48,6 +51,13 @@ def test_an_address_has_one_row(now):
 
     with refused_by("newsletter_one_subscriber_per_address"):
         subscriber(now, address=ADA.title())
+
+
+def test_a_signed_link_means_one_person(now):
+    first = subscriber(now)
+
+    with refused_by("newsletter_public_id_is_unique"):
+        subscriber(now, address_key="bob@leser.example", public_id=first.public_id)
 
 
 @pytest.mark.parametrize("key", ["Ada@leser.example", ""])
