@@ -184,10 +184,7 @@ def test_the_details_of_a_hold_can_be_changed(client, call_type):
 def test_the_time_of_a_hold_can_be_changed_and_the_answers_stay(client, call_type):
     review = send(client).url
     times = find(r'href="(/termin/kennenlernen/2027-03-03/[^"]+)"', client.get(review))
-    other = re.search(
-        r'href="(/termin/kennenlernen/zeit/20270303T093000Z/[^"]+)"',
-        client.get(times).content.decode(),
-    )[1]
+    other = find(r'href="(/termin/kennenlernen/zeit/20270303T093000Z/[^"]+)"', client.get(times))
     form = client.get(other)
     token = find(MARK, form)
 
