@@ -13,9 +13,30 @@ ROOMS = ("coaching_site", "pages", "booking", "newsletter")
 
 # The lowest floor is 0. A module may use its own floor and those below.
 FLOORS = {
-    0: ("slots", "errors", "jobs", "german", "environment", "styles", "links", "addresses"),
+    0: (
+        "slots",
+        "errors",
+        "jobs",
+        "german",
+        "environment",
+        "styles",
+        "links",
+        "addresses",
+        "append_only",
+        "tokens",
+    ),
     1: ("models",),
-    2: ("mail", "ics", "rendering", "context", "checks", "structured_data", "csv_export"),
+    2: (
+        "mail",
+        "ics",
+        "rendering",
+        "context",
+        "checks",
+        "structured_data",
+        "csv_export",
+        "portraits",
+        "consent",
+    ),
     3: ("scheduling", "subscriptions", "notices", "sitemaps", "middleware", "health"),
     4: ("cancellation",),
     5: ("forms",),

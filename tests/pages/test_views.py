@@ -132,8 +132,8 @@ def test_a_page_that_is_not_there_shows_ways_on(client):
 
 
 def test_media_never_leaves_its_folder(client):
-    assert client.get("/media/../../../etc/passwd").status_code == 404
-    assert client.get("/media/%2e%2e/secret_key").status_code == 404
+    for path in ("../../../etc/passwd", "%2e%2e/secret_key", "nichts.webp"):
+        assert client.get(f"/media/{path}").status_code in (400, 404)
 
 
 def test_the_error_page_needs_no_database(client, monkeypatch, settings):

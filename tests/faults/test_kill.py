@@ -1,0 +1,94 @@
+"""`kill -9` of any part during bookings: nothing acknowledged is lost, nothing is left half done."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.faults.conftest import LocalSite
+from tests.running_site import Visitor, wait_until
+
+GUESTS = 24
+SPREAD_SECONDS = 6.0
+
+
+@dataclass
+class Crowd:
+    """Guests who book one after the other, each as often as it takes to get an answer."""
+
+    site: LocalSite
+    acknowledged: list[str] = field(default_factory=list)
+    strange: list[str] = field(default_factory=list)
+
+    def run(self, fault: Callable[[], None]) -> None:
+        slots = free_slots(self.site, GUESTS)
+        guests = [
+            threading.Thread(target=self._book, args=(number, slot))
+            for number, slot in enumerate(slots)
+        ]
+        for number, guest in enumerate(guests):
+            guest.start()
+            if number == GUESTS // 2:
+                fault()
+            time.sleep(SPREAD_SECONDS / GUESTS)
+        for guest in guests:
+            guest.join()
+
+    def _book(self, number: int, slot: str) -> None:
+        address = f"gast{number}@firma.example"
+        try:
+            page = Visitor(self.site.url).book(slot, f"Gast {number}", address)
+        except OSError:
+            return  # no answer: nothing was promised
+        if "/gebucht/" in page.url and page.status == 200:
+            self.acknowledged.append(address)
+        elif page.status >= 500 and "Es liegt an uns." not in page.text:
+            self.strange.append(page.text)
+
+
+def free_slots(site: LocalSite, wanted: int) -> list[str]:
+    visitor = Visitor(site.url)
+    found: list[str] = []
+    for day in visitor.get("/termin/kennenlernen/").links(r"^/termin/kennenlernen/2\d{3}-"):
+        # Every second one: the pause after a call takes the next.
+        found += visitor.get(day).links("/zeit/")[::2]
+    assert len(found) >= wanted
+    return found[:wanted]
+
+
+@pytest.mark.parametrize("part", ["web", "worker", "database"])
+def test_what_was_acknowledged_survives_a_kill(local_site, part):
+    local_site.start()
+    crowd = Crowd(local_site)
+
+    crowd.run(fault=lambda: local_site.kill(part))
+    local_site.wait_until_well()
+
+    assert crowd.strange == []
+    assert len(crowd.acknowledged) >= GUESTS // 4, "the site did not come back"
+    confirmed = {
+        email
+        for (email,) in local_site.query(
+            "SELECT email FROM booking_booking WHERE status = 'confirmed'"
+        )
+    }
+    assert confirmed >= set(crowd.acknowledged)
+    # Every confirmed call has its two mails in the ledger, and each is sent in the end.
+    owed = "SELECT count(*) FROM booking_notification WHERE sent_at IS NULL"
+    wait_until(lambda: local_site.query(owed) == [(0,)], seconds=90)
+    assert local_site.query(
+        "SELECT count(*) FROM booking_booking b WHERE status = 'confirmed' AND 2 <>"
+        " (SELECT count(*) FROM booking_notification n WHERE n.booking_id = b.id)"
+    ) == [(0,)]
+    mailed = {address for address in confirmed if local_site.mailbox.to(address)}
+    assert mailed == confirmed
+    # A hold that was not answered ends by its time; nothing else is left.
+    assert local_site.query(
+        "SELECT count(*) FROM booking_booking"
+        " WHERE NOT (status = 'confirmed' AND confirmed_at IS NOT NULL)"
+        " AND NOT (status = 'held' AND held_until IS NOT NULL)"
+    ) == [(0,)]
