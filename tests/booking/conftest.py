@@ -22,7 +22,8 @@ HALF_PAST_NINE = NINE + timedelta(minutes=30)
 
 @pytest.fixture(autouse=True)
 def plain_static_files(settings):
-    """Pages name their style sheet without a collected manifest."""
+    """Pages are served without the collected static files."""
+    settings.WHITENOISE_AUTOREFRESH = True
     settings.STORAGES = {
         **settings.STORAGES,
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

@@ -15,6 +15,7 @@ from tests.booking.conftest import ADA, BEN, NINE, hold, new_type
 pytestmark = pytest.mark.usefixtures("clock")
 
 DETAILS = "/termin/kennenlernen/zeit/20270303T080000Z/"
+MARK = r'name="form_token" value="([^"]+)"'
 ANSWERS = {"name": ADA.name, "email": ADA.email, "topic": "Mein Team"}
 
 
@@ -22,13 +23,19 @@ def words(response) -> str:
     return " ".join(response.content.decode().split())
 
 
+def find(pattern: str, response) -> str:
+    """The part in brackets of what the page must contain."""
+    found = re.search(pattern, response.content.decode())
+    assert found is not None, pattern
+    return found[1]
+
+
 def send(client, address=DETAILS, **changes):
     return client.post(address, {**ANSWERS, "form_token": uuid.uuid4(), **changes})
 
 
 def test_the_whole_way_without_a_script(client, call_type, mailbox, run_jobs):
-    form = client.get(DETAILS)
-    token = re.search(r'name="form_token" value="([^"]+)"', form.content.decode())[1]
+    token = find(MARK, client.get(DETAILS))
     review = send(client, form_token=token)
     booked = client.post(review.url)
 
@@ -45,7 +52,7 @@ def test_opening_the_form_holds_nothing(client, call_type):
     html = words(client.get(DETAILS))
 
     assert Booking.objects.count() == 0
-    assert "Mittwoch, 3.\u00a0März 2027" in html
+    assert "Mittwoch, 3. März 2027" in html
     assert "Schritt 3 von 4" in html
 
 
@@ -54,7 +61,7 @@ def test_the_review_names_the_real_end_of_the_hold(client, call_type, clock, now
 
     html = words(client.get(send(client).url))
 
-    assert "gehalten bis 09:20\u00a0Uhr" in html
+    assert "gehalten bis 09:20 Uhr" in html
     assert "Kostenlos buchen" in html
 
 
@@ -78,7 +85,7 @@ def test_a_mistake_is_named_and_nothing_typed_is_lost(client, call_type, answers
     html = words(response)
     assert response.status_code == 422
     assert sentence in html
-    assert "<title>Fehler: " in html
+    assert re.search("<title> ?Fehler: Deine Angaben", html)
     assert "Mein Team" in html
     assert Booking.objects.count() == 0
 
@@ -98,8 +105,7 @@ def test_who_comes_too_late_keeps_their_answers_and_gets_three_other_times(clien
 
 def test_another_time_is_one_press_away(client, call_type, now):
     hold(call_type, guest=BEN, now=now)
-    html = send(client).content.decode()
-    other = re.search(r'formaction="([^"]+)"', html)[1]
+    other = find(r'formaction="([^"]+)"', send(client))
 
     response = send(client, other)
 
@@ -128,7 +134,7 @@ def test_a_forged_time_is_refused_in_a_sentence(client, call_type, instant, sent
     html = words(response)
     assert response.status_code == 409
     assert sentence in html
-    assert html.count("/termin/kennenlernen/zeit/202703") >= 3
+    assert html.count("/termin/kennenlernen/zeit/20270") >= 3
     assert Booking.objects.count() == 0
 
 
@@ -164,35 +170,28 @@ def test_a_mangled_form_mark_does_no_harm(client, call_type, token):
 
 def test_the_details_of_a_hold_can_be_changed(client, call_type):
     review = send(client).url
-    change = re.search(
-        r'href="(/termin/kennenlernen/zeit/[^"]+)"', client.get(review).content.decode()
-    )[1]
-    form = client.get(change).content.decode()
-    token = re.search(r'name="form_token" value="([^"]+)"', form)[1]
+    change = find(r'href="(/termin/kennenlernen/zeit/[^"]+)"', client.get(review))
+    form = client.get(change)
+    token = find(MARK, form)
 
     again = send(client, change, form_token=token, name="Ada Lang")
 
-    assert ADA.email in form
+    assert ADA.email in words(form)
     assert "Ada Lang" in words(client.get(again.url))
     assert Booking.objects.count() == 1
 
 
 def test_the_time_of_a_hold_can_be_changed_and_the_answers_stay(client, call_type):
     review = send(client).url
-    times = re.search(
-        r'href="(/termin/kennenlernen/2027-03-03/[^"]+)"', client.get(review).content.decode()
-    )[1]
-    other = re.search(
-        r'href="(/termin/kennenlernen/zeit/20270303T093000Z/[^"]+)"',
-        client.get(times).content.decode(),
-    )[1]
-    form = client.get(other).content.decode()
-    token = re.search(r'name="form_token" value="([^"]+)"', form)[1]
+    times = find(r'href="(/termin/kennenlernen/2027-03-03/[^"]+)"', client.get(review))
+    other = find(r'href="(/termin/kennenlernen/zeit/20270303T093000Z/[^"]+)"', client.get(times))
+    form = client.get(other)
+    token = find(MARK, form)
 
     send(client, other, form_token=token)
 
     booking = Booking.objects.get()
-    assert ADA.name in form
+    assert ADA.name in words(form)
     assert booking.start == NINE + timedelta(hours=1, minutes=30)
 
 
@@ -234,7 +233,7 @@ def test_after_the_hold_a_lost_time_leads_to_others_with_the_answers(client, cal
     hold(call_type, guest=BEN, now=now + HOLD_LIFE)
 
     response = client.post(review, {"erneut": "ja"})
-    other = re.search(r'href="(/termin/kennenlernen/zeit/[^"]+)"', response.content.decode())[1]
+    other = find(r'href="(/termin/kennenlernen/zeit/[^"]+)"', response)
 
     assert response.status_code == 409
     assert ADA.name in words(client.get(other))
@@ -268,10 +267,10 @@ def test_pages_file_and_mail_of_a_visitor_abroad_agree_on_the_instant(
     html = words(client.get(booked))
     file = client.get(booked.replace("gebucht", "kalender").rstrip("/") + ".ics")
     for place in (html, words(client.get(booked.replace("gebucht", "absagen")))):
-        assert "03:00\u00a0Uhr" in place
-        assert "09:00\u00a0Uhr, Berliner Zeit (MEZ)" in place
+        assert "03:00" in place
+        assert "09:00 Uhr, Berliner Zeit (MEZ)" in place
     assert b"DTSTART:20270303T080000Z" in file.content
-    assert "03:00\u00a0Uhr" in mailbox.to(ADA.email)[0].get_body(("plain",)).get_content()
+    assert "03:00" in mailbox.to(ADA.email)[0].get_body(("plain",)).get_content()
 
 
 def test_opening_the_link_cancels_nothing_but_its_button_does(client, confirmed):
