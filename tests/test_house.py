@@ -13,9 +13,29 @@ ROOMS = ("coaching_site", "pages", "booking", "newsletter")
 
 # The lowest floor is 0. A module may use its own floor and those below.
 FLOORS = {
-    0: ("slots", "errors", "jobs", "german", "environment", "styles", "links", "addresses"),
+    0: (
+        "slots",
+        "errors",
+        "jobs",
+        "german",
+        "environment",
+        "styles",
+        "links",
+        "addresses",
+        "tokens",
+        "append_only",
+    ),
     1: ("models",),
-    2: ("mail", "ics", "rendering", "context", "checks", "structured_data", "csv_export"),
+    2: (
+        "mail",
+        "ics",
+        "rendering",
+        "context",
+        "checks",
+        "structured_data",
+        "csv_export",
+        "consent",
+    ),
     3: ("scheduling", "subscriptions", "notices", "sitemaps", "middleware", "health"),
     4: ("cancellation",),
     5: ("forms",),
