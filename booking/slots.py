@@ -251,7 +251,7 @@ def by_day(slots: Iterable[Interval], zone: ZoneInfo) -> dict[date, list[Interva
 def _minutes(text: str) -> int:
     if text == "24:00":
         return MINUTES_A_DAY
-    clock = datetime.strptime(text, "%H:%M")
+    clock = datetime.strptime(text, "%H:%M").replace(tzinfo=UTC)
     return clock.hour * 60 + clock.minute
 
 

@@ -24,8 +24,8 @@ MAILS: dict[tuple[str, str], Callable[[Booking], None]] = {
 def send_notification(notification_id: int) -> None:
     """Send what the ledger still owes; it counts as sent once the server has accepted it."""
     row = Notification.objects.filter(pk=notification_id)
-    owed = row.owed().select_related("booking__call_type", "booking__calendar").first()
-    if owed is None:
+    owed = row.select_related("booking__call_type", "booking__calendar").first()
+    if owed is None or not owed.is_owed:
         return
     row.update(attempts=F("attempts") + 1)
     try:

@@ -18,8 +18,8 @@ logger = logging.getLogger(__name__)
 
 _through_django = App(connector=DjangoConnector())
 
-# Mail that could not be handed over is tried again after 10, 20, 40 … seconds, about two days long.
-PATIENT = RetryStrategy(max_attempts=14, exponential_wait=10)
+# Mail that could not be handed over is tried again after 3, 9, 27 … seconds, for about two days.
+PATIENT = RetryStrategy(max_attempts=11, exponential_wait=3)
 
 
 def enqueue(task: str, **arguments: Any) -> int:

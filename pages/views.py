@@ -29,7 +29,7 @@ SECURITY_TXT_LIFE = timedelta(days=180)
 def landing(request: HttpRequest) -> HttpResponse:
     calls = list(CallType.objects.offered())
     call = next((call for call in calls if call.is_bookable), None)
-    context = {
+    context: dict[str, object] = {
         "call": call,
         "json_ld": structured_data.service(Practice.current(), calls),
         "next_start": None,
@@ -107,7 +107,7 @@ def favicon(request: HttpRequest) -> FileResponse:
 @cache_control(public=True, max_age=31536000, immutable=True)
 def media(request: HttpRequest, path: str) -> HttpResponse:
     """Pictures the coach uploaded. Their names carry a hash of their content."""
-    response = static.serve(request, path, document_root=settings.MEDIA_ROOT)
+    response = static.serve(request, path, document_root=str(settings.MEDIA_ROOT))
     assert isinstance(response, HttpResponse | FileResponse)
     return response  # type: ignore[return-value]
 

@@ -225,15 +225,6 @@ class Booking(models.Model):
         )
 
 
-class NotificationQuerySet(models.QuerySet["Notification"]):
-    def owed(self) -> NotificationQuerySet:
-        """Not sent yet, and still true: the booking is as the mail would say."""
-        told = Q(kind=Notification.Kind.CONFIRMATION, booking__status=Booking.Status.CONFIRMED) | Q(
-            kind=Notification.Kind.CANCELLATION, booking__status=Booking.Status.CANCELLED
-        )
-        return self.filter(told, sent_at__isnull=True, booking__start=F("start"))
-
-
 class Notification(models.Model):
     """A mail that a booking owes to someone: the ledger that jobs work off."""
 
@@ -252,8 +243,6 @@ class Notification(models.Model):
     attempts = models.PositiveSmallIntegerField("Versuche", default=0)
     last_error = models.CharField("letzter Fehler", max_length=200, blank=True)
 
-    objects = NotificationQuerySet.as_manager()
-
     class Meta:
         verbose_name = "Mail zum Termin"
         verbose_name_plural = "Mails zu Terminen"
@@ -268,3 +257,16 @@ class Notification(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} an {self.get_audience_display()}"
+
+    @property
+    def is_owed(self) -> bool:
+        """Not sent yet, and still true: the booking is as the mail would say."""
+        told = {
+            self.Kind.CONFIRMATION: Booking.Status.CONFIRMED,
+            self.Kind.CANCELLATION: Booking.Status.CANCELLED,
+        }
+        return (
+            self.sent_at is None
+            and self.start == self.booking.start
+            and self.booking.status == told[self.Kind(self.kind)]
+        )

@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q, Value
+from django.urls import reverse
 
 from booking.slots import Hours, Terms, Window
 
@@ -81,7 +82,9 @@ class Calendar(models.Model):
                     overrides.setdefault(day, []).extend(windows)
         return Hours(self.tz, weekly, overrides)
 
-    def _plan(self, first: date, last: date) -> Iterable[tuple[int, date, date, time, time]]:
+    def _plan(
+        self, first: date, last: date
+    ) -> Iterable[tuple[int | None, date, date, time | None, time]]:
         fields = ("day_of_week", "from_day", "to_day", "start", "end")
         no_day = Value(None, models.DateField())
         weekly = WeeklyHours.objects.filter(calendar=self).annotate(
@@ -283,6 +286,9 @@ class CallType(models.Model):
     def __str__(self) -> str:
         return self.title
 
+    def get_absolute_url(self) -> str:
+        return reverse("booking:days_of", args=[self.slug])
+
     @property
     def duration(self) -> timedelta:
         return timedelta(minutes=self.length)
@@ -300,6 +306,13 @@ class CallType(models.Model):
         """Where the call takes place, in one line: „Telefon: Ich rufe dich an.“"""
         kind = self.get_place_kind_display()
         return f"{kind}: {self.place_detail}" if self.place_detail else kind
+
+    @property
+    def public_place(self) -> str:
+        """The place as everybody may read it: the link to a room is for booked guests only."""
+        if self.place_kind == self.Place.VIDEO:
+            return self.get_place_kind_display()
+        return self.place
 
     def terms(self) -> Terms:
         """What this type asks of a slot."""

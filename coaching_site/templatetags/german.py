@@ -60,3 +60,8 @@ def minutes(length: timedelta) -> str:
 @register.filter
 def euros(cents: int) -> str:
     return german.euros(cents)
+
+
+@register.simple_tag
+def clock_range(start: datetime, end: datetime, zone: ZoneInfo) -> str:
+    return german.clock_range(start, end, zone)

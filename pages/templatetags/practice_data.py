@@ -12,13 +12,12 @@ from pages.models import Practice
 register = template.Library()
 
 
-@register.simple_tag(takes_context=True)
-def price(context: template.Context, cents: int) -> str:
+@register.simple_tag
+def price(cents: int) -> str:
     """„kostenlos“, or the total price with what it contains (PAngV § 3, UStG § 19)."""
     if cents == 0:
         return "kostenlos"
-    practice: Practice = context["practice"]
-    if practice.vat_mode == Practice.VatMode.SMALL_BUSINESS:
+    if Practice.current().vat_mode == Practice.VatMode.SMALL_BUSINESS:
         return f"{german.euros(cents)} (umsatzsteuerfrei nach § 19 UStG)"
     return f"{german.euros(cents)} inkl. 19{german.NBSP}% MwSt."
 

@@ -1,0 +1,6 @@
+"""The coach's desk: appointments to look at and call off, hours and types of call to set."""
+
+from booking.admin.bookings import BookingAdmin
+from booking.admin.calendar import CalendarAdmin, CallTypeAdmin
+
+__all__ = ["BookingAdmin", "CalendarAdmin", "CallTypeAdmin"]

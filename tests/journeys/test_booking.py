@@ -1,0 +1,124 @@
+"""Read, look at the offer, book, open the mail, cancel."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+from playwright.sync_api import Page, expect
+
+from tests.mail_server import attachments, text
+from tests.running_site import Site, wait_until
+
+
+def mail_for(site: Site, address: str, subject: str) -> str:
+    """The text of the newest mail to this address with that subject, once it has come."""
+    found = []
+
+    def arrived() -> bool:
+        found[:] = [mail for mail in site.mailbox.to(address) if subject in mail["Subject"]]
+        return bool(found)
+
+    wait_until(arrived, seconds=15)
+    return text(found[-1])
+
+
+def link_in(words: str, path: str) -> str:
+    found = re.search(rf"https?://\S*{path}\S*", words)
+    assert found, f"no link to {path} in the mail"
+    return found[0]
+
+
+def choose_a_time(page: Page) -> None:
+    page.locator(".days a").first.click()
+    page.locator(".times a").first.click()
+
+
+def test_from_the_landing_page_to_a_cancelled_call(page, site):
+    guest = f"gast-{secrets.token_hex(4)}@firma.example"
+
+    page.goto("/")
+    page.get_by_role("link", name="Mehr über VP Engineering Coaching").click()
+    page.get_by_role("link", name=re.compile("gespräch buchen")).first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Welcher Tag passt dir?")
+    choose_a_time(page)
+    page.get_by_label("Name").fill("Jörg O’Müller-Straße")
+    page.get_by_label("E-Mail-Adresse").fill(guest)
+    page.get_by_label(re.compile("Worum geht es dir")).fill("Die CTO-Frage")
+    page.get_by_role("button", name="Weiter").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Prüfen und buchen")
+    page.get_by_role("button", name="Kostenlos buchen").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Dein Termin ist gebucht")
+
+    mail = mail_for(site, guest, "Gespräch mit")
+    assert "Hallo Jörg," in mail
+    assert "termin.ics" in attachments(site.mailbox.to(guest)[-1])
+    coach = mail_for(site, "coach@praxis.example", "")
+    assert "Verwaltung" in coach
+
+    page.goto(link_in(mail, "/termin/absagen/"))
+    page.get_by_role("button", name="Termin absagen").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Dein Termin ist abgesagt")
+    wait_until(lambda: len(site.mailbox.to(guest)) == 2, seconds=15)
+    state = site.query("SELECT status FROM booking_booking WHERE email = %s", guest)
+    assert state == [("cancelled",)]
+
+
+def test_a_wrong_address_keeps_what_was_typed_and_names_the_field(page, site):
+    page.goto("/termin/")
+    choose_a_time(page)
+    page.get_by_label("Name").fill("Ada")
+    page.get_by_label("E-Mail-Adresse").fill("ada@")
+    page.get_by_role("button", name="Weiter").click()
+
+    expect(page.get_by_role("heading", name="Es gibt ein Problem")).to_be_visible()
+    expect(page).to_have_title(re.compile("^Fehler: "))
+    expect(page.get_by_label("Name")).to_have_value("Ada")
+    expect(page.get_by_label("E-Mail-Adresse")).to_have_value("ada@")
+    page.locator(".error-summary a").click()
+    assert page.url.endswith("#id_email")
+
+
+def test_the_whole_booking_by_keyboard_alone(page, site):
+    guest = f"tastatur-{secrets.token_hex(4)}@firma.example"
+
+    def press_on(name: str | re.Pattern[str], role: str = "link") -> None:
+        """Walk with Tab until the wanted control has the focus, then press Enter."""
+        wanted = page.get_by_role(role, name=name).first  # type: ignore[arg-type]
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            if wanted.evaluate("node => node === document.activeElement"):
+                page.keyboard.press("Enter")
+                page.wait_for_load_state()
+                return
+        raise AssertionError(f"{name} cannot be reached by keyboard")
+
+    page.goto("/")
+    press_on("Kennenlerngespräch buchen")
+    press_on(re.compile("freie Zeit"))
+    press_on(re.compile("Uhr"))
+    page.get_by_label("Name").focus()
+    page.keyboard.type("Grace")
+    page.keyboard.press("Tab")
+    page.keyboard.type(guest)
+    press_on(re.compile("Weiter"), "button")
+    press_on("Kostenlos buchen", "button")
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Dein Termin ist gebucht")
+
+
+def test_going_back_after_booking_does_not_book_twice(page, site):
+    guest = f"zurueck-{secrets.token_hex(4)}@firma.example"
+    page.goto("/termin/")
+    choose_a_time(page)
+    page.get_by_label("Name").fill("Ada")
+    page.get_by_label("E-Mail-Adresse").fill(guest)
+    page.get_by_role("button", name="Weiter").click()
+    review = page.url
+    page.get_by_role("button", name="Kostenlos buchen").click()
+
+    page.goto(review)
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Dein Termin ist gebucht")
+    rows = site.query("SELECT status FROM booking_booking WHERE email = %s", guest)
+    assert rows == [("confirmed",)]

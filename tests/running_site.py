@@ -1,0 +1,150 @@
+"""The real site for browser and fault tests: gunicorn and worker as processes, a database of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.cookiejar import CookieJar
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlencode, urljoin
+from urllib.request import HTTPCookieProcessor, Request, build_opener
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from coaching_site.local.supervisor import WEB, WORKER, Child
+from tests.mail_server import Mailbox
+
+ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 30
+
+
+@dataclass
+class Site:
+    """Where the running site is, what it mails, and its database."""
+
+    url: str
+    mailbox: Mailbox
+    dsn: str
+
+    def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            return connection.execute(sql, values).fetchall()
+
+
+@contextmanager
+def running(mailbox: Mailbox, mail_host: str, mail_port: int, folder: Path) -> Iterator[Site]:
+    """Serve a fresh site with demo data until the block ends."""
+    name = f"site_{secrets.token_hex(6)}"
+    maintenance = os.environ["DATABASE_URL"]
+    with psycopg.connect(maintenance, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    port = free_port()
+    environment = {
+        **os.environ,
+        "SITE_PROFILE": "local",
+        "SITE_URL": f"http://localhost:{port}",
+        "DATABASE_URL": re.sub(r"/[^/]*$", f"/{name}", maintenance),
+        "PORT": str(port),
+        "WEB_WORKERS": "1",
+        "EMAIL_HOST": mail_host,
+        "EMAIL_PORT": str(mail_port),
+        "EMAIL_SECURITY": "none",
+        "DATA_FOLDER": str(folder),
+    }
+    for command in ("migrate", "demo_data"):
+        subprocess.run(
+            [sys.executable, "manage.py", command, "-v0"],
+            cwd=ROOT,
+            env=environment,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+    children = [Child("web", WEB, environment), Child("worker", WORKER, environment)]
+    for child in children:
+        child.start()
+    try:
+        url = f"http://localhost:{port}"
+        wait_until(lambda: Visitor(url).get("/healthz").status == 200)
+        yield Site(url, mailbox, make_conninfo(**conninfo_to_dict(maintenance, dbname=name)))
+    finally:
+        for child in children:
+            child.ask_to_stop()
+        for child in children:
+            child.wait(time.monotonic() + 20)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(true: Callable[[], bool], seconds: float = START_SECONDS) -> None:
+    """Look again and again; a refused connection counts as not yet."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if true():
+                return
+        except (OSError, psycopg.OperationalError):
+            pass
+        time.sleep(0.1)
+    raise AssertionError(f"still not true after {seconds} seconds")
+
+
+@dataclass(frozen=True)
+class Page:
+    """An answer of the site."""
+
+    status: int
+    url: str
+    text: str
+
+    def links(self, pattern: str) -> list[str]:
+        return [
+            link for link in re.findall(r'href="([^"]+)"', self.text) if re.search(pattern, link)
+        ]
+
+
+class Visitor:
+    """A person with a browser's cookies and no JavaScript."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.opener = build_opener(HTTPCookieProcessor(CookieJar()))
+
+    def get(self, path: str) -> Page:
+        return self._open(Request(urljoin(self.url, path)))
+
+    def post(self, page: Page, action: str | None = None, **fields: str) -> Page:
+        """Send the page's form: its hidden fields, and what is typed into it."""
+        hidden = dict(
+            re.findall(r'<input type="hidden" name="([^"]+)"[^>]*? value="([^"]*)"', page.text)
+        )
+        body = urlencode({**hidden, **fields}).encode()
+        return self._open(Request(urljoin(page.url, action or page.url), data=body))
+
+    def book(self, details_path: str, name: str, email: str) -> Page:
+        """From a slot's address to the booked page, or to whatever came instead."""
+        held = self.post(self.get(details_path), name=name, email=email)
+        if "/pruefen/" not in held.url:
+            return held
+        return self.post(held)
+
+    def _open(self, request: Request) -> Page:
+        try:
+            with self.opener.open(request, timeout=30) as answer:
+                return Page(answer.status, answer.url, answer.read().decode())
+        except HTTPError as error:
+            return Page(error.code, error.url or "", error.read().decode())
