@@ -63,7 +63,7 @@ def test_a_guest_abroad_reads_both_clocks(confirmed, mailbox):
     mail.confirmation_to_coach(confirmed)
 
     (message,) = mailbox.to(ADA.email)
-    assert "03:00 Uhr, Zeit in New York (UTC−5)" in plain(message)
+    assert "03:00 Uhr, Ortszeit New York (UTC−5)" in plain(message)
     assert "09:00 Uhr, Berliner Zeit (MEZ)" in plain(message)
     assert "New York" not in plain(mailbox.to(COACH)[0])
 
