@@ -15,7 +15,7 @@ LIST = reverse("admin:booking_booking_changelist")
 
 @pytest.fixture
 def desk(client, db):
-    user = get_user_model().objects.create_superuser("coach", password="nur-fuer-den-test")
+    user = get_user_model().objects.create_superuser("coach")
     client.force_login(user)
     return client
 

@@ -139,6 +139,7 @@ def test_the_same_mail_sent_again_has_the_same_id(confirmed, mailbox):
         ("Prof. Dr.-Ing. Ada Müller", "Ada"),
         ("Ada", "Ada"),
         ("Dr.", "Dr."),
+        ("", ""),
     ],
 )
 def test_people_are_greeted_by_their_first_name(name, greeting):
