@@ -16,10 +16,18 @@ from django.db import connection, transaction
 def erasing() -> Iterator[None]:
     """Let this block, and nothing after it, change and delete append-only rows."""
     with transaction.atomic():
+        before = _setting()
         _set("on")
         yield
         # If the block fails, rolling back puts the setting back as well.
-        _set("off")
+        _set(before)
+
+
+def _setting() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT coalesce(current_setting('app.erasing', true), '')")
+        row = cursor.fetchone()
+    return str(row[0]) if row else ""
 
 
 def _set(value: str) -> None:

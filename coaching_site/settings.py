@@ -49,6 +49,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "coaching_site.middleware.trust_proxies",
+    "coaching_site.middleware.utf8_forms",
     "django.middleware.security.SecurityMiddleware",
     "coaching_site.middleware.security_headers",
     "csp.middleware.CSPMiddleware",

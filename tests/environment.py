@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import atexit
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 from coaching_site.local.postgres import Cluster
@@ -35,6 +37,10 @@ def prepare() -> None:
         cluster.start()
         atexit.register(cluster.stop)
         os.environ["DATABASE_URL"] = cluster.create_database("tests")
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        # Pages name their files by the hashes in the collected manifest.
+        command = [sys.executable, "manage.py", "collectstatic", "--noinput", "-v0"]
+        subprocess.run(command, cwd=ROOT, check=True)
 
 
 prepare()

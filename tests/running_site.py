@@ -26,7 +26,7 @@ from coaching_site.local.supervisor import WEB, WORKER, Child
 from tests.mail_server import Mailbox
 
 ROOT = Path(__file__).resolve().parent.parent
-START_SECONDS = 30
+START_SECONDS = 90
 
 
 @dataclass

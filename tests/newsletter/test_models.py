@@ -201,6 +201,17 @@ def test_erasing_opens_the_door_for_its_block_alone(now):
         kept.delete()
 
 
+def test_an_erasure_may_call_another_one(now):
+    row = request(now)
+
+    with erasing():
+        with erasing():
+            pass
+        row.delete()
+
+    assert Consent.objects.count() == 0
+
+
 def test_a_failed_erasure_closes_the_door_behind_it(now):
     row = request(now)
 

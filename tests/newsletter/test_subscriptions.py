@@ -1,6 +1,7 @@
 """Who gets on the list, who leaves it, and what proves it."""
 
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 from django.db import connection
@@ -110,9 +111,16 @@ def test_whoever_had_their_data_erased_may_come_back_themselves(mailbox, run_job
 
 
 @pytest.mark.django_db(transaction=True)
-def test_twenty_sign_ups_at_once_make_one_row_and_one_mail(mailbox, run_jobs, now):
+@pytest.mark.parametrize("known", [False, True])
+def test_twenty_sign_ups_at_once_make_one_row_and_one_mail(mailbox, run_jobs, now, known):
+    if known:
+        sign_up(ADA, now - DAYS)
+        run_jobs()
+    start, before = Barrier(20), len(mailbox.messages)
+
     def visit(_: int) -> None:
         try:
+            start.wait(timeout=20)
             sign_up(ADA, now)
         finally:
             connection.close()
@@ -122,8 +130,17 @@ def test_twenty_sign_ups_at_once_make_one_row_and_one_mail(mailbox, run_jobs, no
     run_jobs()
 
     assert Subscriber.objects.count() == 1
-    assert Consent.objects.count() == 1
-    assert len(mailbox.messages) == 1
+    assert Consent.objects.filter(requested_at=now).count() == 1
+    assert len(mailbox.messages) == before + 1
+
+
+def test_a_mail_asked_for_while_another_is_sent_stays_owed(pending, now):
+    sign_up(ADA, now + DAYS)
+
+    subscriptions.note_mail_sent(pending, now=now + DAYS)
+
+    pending.refresh_from_db()
+    assert pending.mail_is_owed
 
 
 def test_every_sign_up_starts_one_job_so_none_is_quicker(reader, now):

@@ -143,7 +143,7 @@ def test_a_wrong_address_is_explained_and_kept(client, typed, kept, sentence):
     page = shown(response)
     assert response.status_code == 422
     assert "<title> Fehler:" in page or "<title>Fehler:" in page
-    assert page.count(sentence) == 2  # in the summary and at the field
+    assert page.partition("<main")[2].count(sentence) == 2  # in the summary and at the field
     assert 'aria-invalid="true"' in page
     assert kept in page
     assert "<script>alert" not in page
@@ -277,7 +277,7 @@ def test_a_mangled_link_gets_a_friendly_page(client, page, token):
         client.post(f"/newsletter/{page}/{token}"),
     ):
         assert response.status_code == 410
-        assert "<h1>Dieser " in shown(response)
+        assert re.search("<h1[^>]*>Dieser ", shown(response))
 
 
 # --- the way out ---
