@@ -63,9 +63,9 @@ def when(moment: datetime, zone: ZoneInfo) -> str:
 
 
 def zone_name(zone: ZoneInfo, moment: datetime) -> str:
-    """„Berliner Zeit (MEZ)“ or „Zeit in New York (UTC−5)“: the zone as it stands at that moment."""
+    """„Berliner Zeit (MEZ)“ or „Ortszeit New York (UTC−5)“: the zone as it stands at that moment."""
     city = zone.key.rpartition("/")[2].replace("_", " ")
-    place = CITY_NAMES.get(city, f"Zeit in {city}")
+    place = CITY_NAMES.get(city, f"Ortszeit {city}")
     local = moment.astimezone(zone)
     mark = ZONE_NAMES.get(local.tzname() or "") or utc_offset(local.utcoffset() or timedelta())
     return mark if city == "UTC" else f"{place} ({mark})"

@@ -31,8 +31,8 @@ def test_a_range_has_an_en_dash():
     [
         ("Europe/Berlin", MORNING, "Berliner Zeit (MEZ)"),
         ("Europe/Berlin", datetime(2026, 7, 1, tzinfo=UTC), "Berliner Zeit (MESZ)"),
-        ("America/New_York", MORNING, "Zeit in New York (UTC−5)"),
-        ("Asia/Kathmandu", MORNING, "Zeit in Kathmandu (UTC+5:45)"),
+        ("America/New_York", MORNING, "Ortszeit New York (UTC−5)"),
+        ("Asia/Kathmandu", MORNING, "Ortszeit Kathmandu (UTC+5:45)"),
         ("UTC", MORNING, "UTC"),
     ],
 )

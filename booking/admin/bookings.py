@@ -47,6 +47,26 @@ class ReadOnly(admin.options.BaseModelAdmin[Any]):
         return False
 
 
+class When(admin.SimpleListFilter):
+    """What the coach asks of a calendar: what comes, what is today, what was."""
+
+    title = "Zeitraum"
+    parameter_name = "wann"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("kommend", "Kommende"), ("heute", "Heute"), ("vergangen", "Vergangene")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Booking]) -> QuerySet[Booking]:
+        now = timezone.localtime()
+        if self.value() == "kommend":
+            return queryset.filter(end__gt=now)
+        if self.value() == "heute":
+            return queryset.filter(start__date=now.date())
+        if self.value() == "vergangen":
+            return queryset.filter(end__lte=now)
+        return queryset
+
+
 class NotificationInline(ReadOnly, admin.TabularInline[Notification, Booking]):
     model = Notification
     fields = ["kind", "audience", "created_at", "sent_at", "attempts", "last_error"]
@@ -57,7 +77,7 @@ class NotificationInline(ReadOnly, admin.TabularInline[Notification, Booking]):
 class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
     list_display = ["when", "name", "call_type", "status", "mails", "reference"]
     list_display_links = ["when", "name"]
-    list_filter = ["status", "call_type", ("start", admin.DateFieldListFilter)]
+    list_filter = [When, "status", "call_type"]
     list_select_related = ["call_type", "calendar"]
     search_fields = ["name", "email", "reference"]
     search_help_text = "Name, E-Mail-Adresse oder Buchungsnummer"

@@ -191,7 +191,7 @@ class Booking(models.Model):
         """What a greeting says: the first word of the name that is not a title."""
         words = self.name.split()
         plain = [word for word in words if word.lower().partition(".")[0] not in TITLES]
-        return (plain or words)[0]
+        return next(iter(plain or words), "")
 
     @property
     def is_confirmed(self) -> bool:

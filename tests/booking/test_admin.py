@@ -1,5 +1,7 @@
 """The coach's desk."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
@@ -14,8 +16,8 @@ LIST = reverse("admin:booking_booking_changelist")
 
 
 @pytest.fixture
-def desk(client, db):
-    user = get_user_model().objects.create_superuser("coach", password="nur-fuer-den-test")
+def desk(client, db, clock):
+    user = get_user_model().objects.create_superuser("coach")
     client.force_login(user)
     return client
 
@@ -45,6 +47,30 @@ def test_people_are_found_by_name_address_and_reference(desk, call_type, confirm
 def test_the_list_can_be_filtered(desk, confirmed):
     assert ADA.name not in words(desk.get(LIST, {"status__exact": "cancelled"}))
     assert ADA.name in words(desk.get(LIST, {"status__exact": "confirmed"}))
+
+
+@pytest.mark.parametrize(
+    ("minutes", "shown"),
+    [
+        (-30, {"kommend", "heute"}),
+        (15, {"kommend", "heute"}),
+        (30, {"heute", "vergangen"}),
+        (24 * 60, {"vergangen"}),
+        (-24 * 60, {"kommend"}),
+    ],
+)
+def test_the_list_knows_what_comes_what_is_today_and_what_was(
+    desk, confirmed, clock, minutes, shown
+):
+    clock(confirmed.start + timedelta(minutes=minutes))
+
+    found = {
+        when
+        for when in ("kommend", "heute", "vergangen")
+        if ADA.name in words(desk.get(LIST, {"wann": when}))
+    }
+
+    assert found == shown
 
 
 def test_the_list_takes_as_many_queries_for_ten_as_for_one(desk, call_type, now):

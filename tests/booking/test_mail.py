@@ -63,7 +63,7 @@ def test_a_guest_abroad_reads_both_clocks(confirmed, mailbox):
     mail.confirmation_to_coach(confirmed)
 
     (message,) = mailbox.to(ADA.email)
-    assert "03:00 Uhr, Zeit in New York (UTC−5)" in plain(message)
+    assert "03:00 Uhr, Ortszeit New York (UTC−5)" in plain(message)
     assert "09:00 Uhr, Berliner Zeit (MEZ)" in plain(message)
     assert "New York" not in plain(mailbox.to(COACH)[0])
 
@@ -139,6 +139,7 @@ def test_the_same_mail_sent_again_has_the_same_id(confirmed, mailbox):
         ("Prof. Dr.-Ing. Ada Müller", "Ada"),
         ("Ada", "Ada"),
         ("Dr.", "Dr."),
+        ("", ""),
     ],
 )
 def test_people_are_greeted_by_their_first_name(name, greeting):

@@ -4,7 +4,8 @@ import uuid
 from datetime import date, time, timedelta
 
 import pytest
-from django.db import transaction
+from django.db import OperationalError, transaction
+from psycopg.errors import DeadlockDetected
 
 from booking import cancellation, scheduling
 from booking.errors import (
@@ -277,3 +278,23 @@ def test_what_comes_past_the_lock_meets_the_constraint_and_the_same_sentence(
         hold(call_type, guest=BEN, now=now)
 
     assert Booking.objects.count() == 1
+
+
+def test_a_deadlock_reads_like_a_lost_race(call_type, now, monkeypatch):
+    def deadlock(calendar):
+        raise OperationalError from DeadlockDetected()
+
+    monkeypatch.setattr(scheduling, "lock", deadlock)
+
+    with pytest.raises(SlotTaken):
+        hold(call_type, now=now)
+
+
+def test_other_trouble_with_the_database_is_not_hidden(call_type, now, monkeypatch):
+    def broken(calendar):
+        raise OperationalError
+
+    monkeypatch.setattr(scheduling, "lock", broken)
+
+    with pytest.raises(OperationalError):
+        hold(call_type, now=now)

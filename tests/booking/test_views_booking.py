@@ -368,3 +368,16 @@ def test_half_a_surrogate_pair_smuggled_in_by_an_encoding_breaks_nothing(client,
 
 def test_a_form_without_its_csrf_token_is_refused(call_type):
     assert send(Client(enforce_csrf_checks=True)).status_code == 403
+
+
+@pytest.mark.parametrize("held", ["", "quatsch", "K7QF3M2P.falsch", "%00", "%ED%A0%80"])
+def test_a_mangled_hold_in_the_address_is_ignored(client, call_type, held):
+    assert client.get(f"{DETAILS}?gehalten={held}").status_code == 200
+
+
+def test_a_page_never_shows_details_of_a_booked_call_in_a_new_form(client, confirmed, call_type):
+    other = "/termin/kennenlernen/zeit/20270304T080000Z/"
+
+    html = words(client.get(f"{other}?gehalten={mail.token(confirmed)}"))
+
+    assert ADA.email not in html

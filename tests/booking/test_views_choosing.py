@@ -124,7 +124,7 @@ def test_a_day_that_does_not_exist_is_not_there(client, call_type, day):
 def test_a_visitor_in_new_york_sees_their_own_clock_and_takes_it_along(client, call_type):
     html = page(client, "/termin/kennenlernen/2027-03-03/?tz=America/New_York")
 
-    assert "Zeit in New York (UTC−5)" in html
+    assert "Ortszeit New York (UTC−5)" in html
     assert "03:00 Uhr" in html
     assert "zeit/20270303T080000Z/?tz=America/New_York" in html
 
