@@ -10,16 +10,31 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from procrastinate import App, BaseRetryStrategy, JobContext, RetryDecision, RetryStrategy
+from procrastinate import App, JobContext, RetryDecision, RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.jobs import Job
 
 logger = logging.getLogger(__name__)
 
 _through_django = App(connector=DjangoConnector())
 
+
+class Hopeless(Exception):
+    """What a task raises when no repetition can help; its job fails at once."""
+
+
+class Patient(RetryStrategy):
+    """Tries again after growing pauses, unless the task said that it is hopeless."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        if isinstance(exception, Hopeless):
+            return None
+        return super().get_retry_decision(exception=exception, job=job)
+
+
 # Mail that could not be handed over is tried again after 3, 9, 27 … seconds, for about two days.
-PATIENT = RetryStrategy(max_attempts=11, exponential_wait=3)
+PATIENT = Patient(max_attempts=11, exponential_wait=3)
 
 
 def enqueue(task: str, **arguments: Any) -> int:

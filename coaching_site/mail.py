@@ -6,6 +6,7 @@ A mail is a trio of templates: `<name>.subject.txt`, `<name>.txt` and `<name>.ht
 from __future__ import annotations
 
 import hashlib
+import smtplib
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,20 @@ from django.core.mail import EmailMessage, EmailMultiAlternatives
 from django.core.mail.backends.base import BaseEmailBackend
 from django.template.loader import render_to_string
 
+from coaching_site.jobs import Hopeless
 from pages.models import Practice
+
+
+class Undeliverable(Hopeless):
+    """The mail server refuses this recipient for good (a 5xx answer, RFC 5321 section 4.2.1)."""
+
+
+class Deferred(Exception):
+    """The mail server asks to come back later (a 4xx answer)."""
+
+
+# Refusals of a mailbox that stay: no such user, moved, name not allowed, transaction failed.
+FOR_GOOD = (550, 551, 553, 554)
 
 
 @dataclass(frozen=True)
@@ -50,7 +64,7 @@ def send(
     alternatives: Sequence[Alternative] = (),
     headers: Mapping[str, str] | None = None,
 ) -> None:
-    """Render and send one mail now. Raises what the mail server's library raises (OSError family).
+    """Render and send one mail now. Raises Undeliverable, Deferred or OSError (nobody answered).
 
     `key` names the mail: the same key gives the same Message-ID, so a mail that had to be sent
     twice after a crash can be recognised as one (RFC 5322 section 3.6.4).
@@ -60,7 +74,7 @@ def send(
         message.attach_alternative(form.content, form.mimetype)
     for file in attachments:
         message.attach(file.name, file.content, file.mimetype)
-    message.send()
+    _hand_over(message)
 
 
 def compose(
@@ -98,6 +112,21 @@ def message_id(key: str) -> str:
     digest = hashlib.blake2b(key.encode(), key=settings.SECRET_KEY.encode()[:64], digest_size=16)
     domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2]
     return f"<{digest.hexdigest()}@{domain}>"
+
+
+def _hand_over(message: EmailMessage) -> None:
+    """Send, and tell a refusal by its code alone: the library's text contains the address."""
+    try:
+        message.send()
+    except smtplib.SMTPRecipientsRefused as refused:
+        code = max(code for code, _ in refused.recipients.values())
+    except smtplib.SMTPResponseException as refused:
+        code = refused.smtp_code
+    else:
+        return
+    if code in FOR_GOOD:
+        raise Undeliverable(f"The mail server refused the mail with {code}.")
+    raise Deferred(f"The mail server answered {code}.")
 
 
 class FolderBackend(BaseEmailBackend):

@@ -20,7 +20,7 @@ from urllib.parse import urlencode, urljoin
 from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
 from coaching_site.local.supervisor import WEB, WORKER, Child
 from tests.mail_server import Mailbox
@@ -76,7 +76,7 @@ def running(mailbox: Mailbox, mail_host: str, mail_port: int, folder: Path) -> I
     try:
         url = f"http://localhost:{port}"
         wait_until(lambda: Visitor(url).get("/healthz").status == 200)
-        yield Site(url, mailbox, make_conninfo(**conninfo_to_dict(maintenance, dbname=name)))
+        yield Site(url, mailbox, make_conninfo(maintenance, dbname=name))
     finally:
         for child in children:
             child.ask_to_stop()

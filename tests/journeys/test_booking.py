@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
+from email.message import EmailMessage
+from typing import Literal
 
 from playwright.sync_api import Page, expect
 
@@ -13,7 +15,7 @@ from tests.running_site import Site, wait_until
 
 def mail_for(site: Site, address: str, subject: str) -> str:
     """The text of the newest mail to this address with that subject, once it has come."""
-    found = []
+    found: list[EmailMessage] = []
 
     def arrived() -> bool:
         found[:] = [mail for mail in site.mailbox.to(address) if subject in mail["Subject"]]
@@ -82,9 +84,9 @@ def test_a_wrong_address_keeps_what_was_typed_and_names_the_field(page, site):
 def test_the_whole_booking_by_keyboard_alone(page, site):
     guest = f"tastatur-{secrets.token_hex(4)}@firma.example"
 
-    def press_on(name: str | re.Pattern[str], role: str = "link") -> None:
+    def press_on(name: str | re.Pattern[str], role: Literal["link", "button"] = "link") -> None:
         """Walk with Tab until the wanted control has the focus, then press Enter."""
-        wanted = page.get_by_role(role, name=name).first  # type: ignore[arg-type]
+        wanted = page.get_by_role(role, name=name).first
         for _ in range(60):
             page.keyboard.press("Tab")
             if wanted.evaluate("node => node === document.activeElement"):
