@@ -56,6 +56,19 @@ def test_the_invitation_travels_as_a_part_and_as_a_file(confirmed, mailbox):
     assert "METHOD:REQUEST" in str(attachments(message)["termin.ics"])
 
 
+@pytest.mark.parametrize("preparation", ["", "Bring eine Frage mit."])
+def test_the_plain_text_has_no_holes(confirmed, now, mailbox, preparation):
+    confirmed.call_type.preparation = preparation
+    mail.confirmation_to_guest(confirmed)
+    mail.confirmation_to_coach(confirmed)
+    cancelled = cancellation.cancel_by_guest(confirmed, now=now)
+    mail.cancellation_to_guest(cancelled)
+    mail.cancellation_to_coach(cancelled)
+
+    assert len(mailbox.messages) == 4
+    assert not any("\n\n\n" in plain(message) for message in mailbox.messages)
+
+
 def test_a_guest_abroad_reads_both_clocks(confirmed, mailbox):
     confirmed.visitor_zone = "America/New_York"
 
