@@ -24,6 +24,9 @@ FLOORS = {
         "addresses",
         "append_only",
         "tokens",
+        "networks",
+        "public_holidays",
+        "spam",
     ),
     1: ("models",),
     2: (
@@ -37,7 +40,7 @@ FLOORS = {
         "portraits",
         "consent",
     ),
-    3: ("scheduling", "subscriptions", "notices", "sitemaps", "middleware", "health"),
+    3: ("scheduling", "limits", "subscriptions", "notices", "sitemaps", "middleware", "health"),
     4: ("cancellation",),
     5: ("forms",),
     6: ("views", "admin", "tasks", "commands", "site", "templatetags"),

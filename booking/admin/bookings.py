@@ -8,8 +8,10 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from booking import cancellation
 from booking.errors import BookingError
@@ -28,6 +30,7 @@ COLUMNS = (
     "Firma",
     "Telefon",
     "Worum es geht",
+    "Antworten",
     "Gebucht am",
     "Abgesagt am",
     "Abgesagt von",
@@ -87,7 +90,20 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
     actions = ["cancel", "export"]
     fieldsets = [
         (None, {"fields": ["reference", "status", "call_type", "when", "start", "end"]}),
-        ("Gast", {"fields": ["name", "email", "phone", "company", "topic", "visitor_zone"]}),
+        (
+            "Gast",
+            {
+                "fields": [
+                    "name",
+                    "email",
+                    "phone",
+                    "company",
+                    "topic",
+                    "answered",
+                    "visitor_zone",
+                ]
+            },
+        ),
         (
             "Verlauf",
             {
@@ -102,7 +118,7 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
             },
         ),
     ]
-    readonly_fields = ["when"]
+    readonly_fields = ["when", "answered"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Booking]:
         return super().get_queryset(request).prefetch_related("notifications")
@@ -116,6 +132,11 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
         zone = booking.calendar.tz
         day = german.short_date(booking.start.astimezone(zone).date())
         return f"{day}, {german.clock_range(booking.start, booking.end, zone)}"
+
+    @admin.display(description="Antworten")
+    def answered(self, booking: Booking) -> str | SafeString:
+        """What was asked, as it was asked then, and the answers."""
+        return render_to_string("admin/booking/booking/answers.html", {"answers": booking.answers})
 
     @admin.display(description="Mails")
     def mails(self, booking: Booking) -> str:
@@ -179,6 +200,7 @@ def _row(booking: Booking) -> list[object]:
         booking.company,
         booking.phone,
         booking.topic,
+        "\n".join(f"{each['question']} {each['answer']}" for each in booking.answers),
         local(booking.confirmed_at),
         local(booking.cancelled_at),
         booking.get_cancelled_by_display(),
