@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -38,7 +39,7 @@ def hit(scope: str, key: str, *, limit: int, per: timedelta, now: datetime) -> N
     The count begins with the first try and starts anew after `per`. Call it before the
     transaction of what is tried, never inside: a try that is refused counts as well.
     """
-    values = {
+    values: dict[str, Any] = {
         "scope": scope,
         "key": links.fingerprint(f"hits.{scope}", key),
         "now": now,

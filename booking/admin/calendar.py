@@ -136,7 +136,7 @@ class CallTypeAdmin(admin.ModelAdmin[CallType]):
 
     @admin.display(description="Link zum Kopieren")
     def secret_link(self, call_type: CallType) -> str | SafeString:
-        if call_type.pk is None:
+        if not call_type.pk:
             return "Gibt es nach dem Sichern."
         address = reverse("booking:days_of", args=[call_type.private_address])
         return format_html("<code>{}</code>", links.absolute(address))
