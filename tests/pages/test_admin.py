@@ -73,7 +73,7 @@ def test_a_portrait_is_made_small_and_shown_with_its_size(desk, client):
 
     practice = Practice.current()
     assert (practice.portrait_width, practice.portrait_height) == (640, 800)
-    assert practice.portrait.name.endswith(".webp")
+    assert str(practice.portrait).endswith(".webp")
     markup = client.get("/angebot/").content.decode()
     assert 'width="640"' in markup
     picture_sent = client.get(practice.portrait.url)
