@@ -110,6 +110,10 @@ class Booking(models.Model):
         "Zeitzone des Gasts", max_length=60, default="Europe/Berlin", validators=[real_zone]
     )
     form_token = models.UUIDField("Formular", default=uuid.uuid4, editable=False)
+    made_by = models.CharField(
+        "eingetragen von", max_length=5, choices=Side, default=Side.GUEST, db_default=Side.GUEST
+    )
+    overridden = models.TextField("trotzdem eingetragen", blank=True, default="", db_default="")
 
     created_at = models.DateTimeField("angelegt")
     confirmed_at = models.DateTimeField("gebucht am", null=True, blank=True)
@@ -205,6 +209,10 @@ class Booking(models.Model):
     def is_unfinished(self) -> bool:
         """Held or expired: not an appointment yet, so its guest may still change everything."""
         return self.status in (self.Status.HELD, self.Status.EXPIRED)
+
+    @property
+    def can_be_called_off(self) -> bool:
+        return self.status in (self.Status.REQUESTED, self.Status.CONFIRMED)
 
     def is_held(self, now: datetime) -> bool:
         """Whether this hold still keeps others out; its time decides, not a job that tidies up."""
