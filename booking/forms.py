@@ -36,6 +36,17 @@ def one_line_or(sentence: str) -> Callable[[str], None]:
 in_one_line = one_line_or("Schreib das in eine Zeile, ohne Umbrüche.")
 
 
+def one_spelling(address: str) -> str:
+    """The address as everybody writes it. Raises ValidationError if it is none."""
+    try:
+        checked = validate_email(
+            address, allow_smtputf8=False, check_deliverability=False, strict=True
+        )
+    except EmailNotValidError:
+        raise ValidationError("Gib eine E-Mail-Adresse wie name@firma.de ein.") from None
+    return checked.normalized
+
+
 class DetailsForm(forms.Form):
     """A guest's details for one type of call."""
 
@@ -117,16 +128,7 @@ class DetailsForm(forms.Form):
         return name
 
     def clean_email(self) -> str:
-        try:
-            checked = validate_email(
-                self.cleaned_data["email"],
-                allow_smtputf8=False,
-                check_deliverability=False,
-                strict=True,
-            )
-        except EmailNotValidError:
-            raise ValidationError("Gib eine E-Mail-Adresse wie name@firma.de ein.") from None
-        return checked.normalized
+        return one_spelling(self.cleaned_data["email"])
 
     def clean_phone(self) -> str:
         phone: str = self.cleaned_data["phone"]

@@ -124,6 +124,10 @@ class Booking(models.Model):
     form_token = models.UUIDField("Formular", default=uuid.uuid4, editable=False)
     # A keyed hash of where the hold came from, to count holds by; gone as soon as it ends.
     network = models.CharField("Netz", max_length=64, blank=True, editable=False)
+    made_by = models.CharField(
+        "eingetragen von", max_length=5, choices=Side, default=Side.GUEST, db_default=Side.GUEST
+    )
+    overridden = models.TextField("trotzdem eingetragen", blank=True, default="", db_default="")
 
     created_at = models.DateTimeField("angelegt")
     confirmed_at = models.DateTimeField("gebucht am", null=True, blank=True)
@@ -230,6 +234,10 @@ class Booking(models.Model):
     def is_unfinished(self) -> bool:
         """Held or expired: not an appointment yet, so its guest may still change everything."""
         return self.status in (self.Status.HELD, self.Status.EXPIRED)
+
+    @property
+    def can_be_called_off(self) -> bool:
+        return self.status in (self.Status.REQUESTED, self.Status.CONFIRMED)
 
     def is_held(self, now: datetime) -> bool:
         """Whether this hold still keeps others out; its time decides, not a job that tidies up."""

@@ -27,7 +27,7 @@ KEEP_ONE_HOLD_AN_ADDRESS = """
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('booking', '0001_booking'),
+        ('booking', '0003_bookings_made_by_the_coach'),
     ]
 
     operations = [
