@@ -107,7 +107,7 @@ class NotificationInline(ReadOnly, admin.TabularInline[Notification, Booking]):
 
 @admin.register(Booking)
 class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
-    list_display = ["when", "name", "call_type", "about", "status", "mails", "reference"]
+    list_display = ["when", "name", "call_type", "about", "status", "mails"]
     list_display_links = ["when", "name"]
     list_filter = [When, "status", "call_type"]
     list_select_related = ["call_type", "calendar"]

@@ -29,7 +29,13 @@ def words(response) -> str:
 def test_the_list_shows_when_who_what_and_how_it_stands(desk, confirmed):
     html = words(desk.get(LIST))
 
-    for text in ("Mi., 03.03.2027, 09:00–09:30 Uhr", ADA.name, "Kennenlerngespräch", ADA.topic, "offen"):
+    for text in (
+        "Mi., 03.03.2027, 09:00–09:30 Uhr",
+        ADA.name,
+        "Kennenlerngespräch",
+        ADA.topic,
+        "offen",
+    ):
         assert text in html
 
 
