@@ -204,7 +204,7 @@ class _Case:
         return Finding(f"{what}: Am {day} ist offen {windows}.", (self.calendar,))
 
     def _closed(self) -> Finding:
-        why = _closed_because(self.calendar, self.day)
+        why = self.calendar.closed_because(self.day)
         day = german.short_date(self.day)
         sentence = f"Am {day} ist geschlossen: {why}." if why else f"Am {day} ist geschlossen."
         return Finding(sentence, (self.calendar,))
@@ -287,10 +287,3 @@ class _Case:
 def _clock(moment: datetime, day: date, zone: ZoneInfo) -> str:
     begins = moment.astimezone(zone).date()
     return german.clock(moment, zone) if begins == day else _moment(moment, zone)
-
-
-def _closed_because(calendar: Calendar, day: date) -> str:
-    closed = calendar.overrides.filter(
-        first_day__lte=day, last_day__gte=day, start__isnull=True
-    ).exclude(note="")
-    return closed.values_list("note", flat=True).first() or ""

@@ -13,9 +13,11 @@ from django.db.models import Q, QuerySet
 from django.db.models.expressions import Combinable
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
 from booking import cancellation
@@ -38,6 +40,7 @@ COLUMNS = (
     "Firma",
     "Telefon",
     "Worum es geht",
+    "Antworten",
     "Gebucht am",
     "Abgesagt am",
     "Abgesagt von",
@@ -122,7 +125,20 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
     actions = ["cancel", "export"]
     fieldsets = [
         (None, {"fields": ["reference", "status", "call_type", "when"]}),
-        ("Gast", {"fields": ["name", "email", "phone", "company", "topic", "visitor_zone"]}),
+        (
+            "Gast",
+            {
+                "fields": [
+                    "name",
+                    "email",
+                    "phone",
+                    "company",
+                    "topic",
+                    "answered",
+                    "visitor_zone",
+                ]
+            },
+        ),
         (
             "Verlauf",
             {
@@ -139,7 +155,7 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
             },
         ),
     ]
-    readonly_fields = ["when"]
+    readonly_fields = ["when", "answered"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Booking]:
         return super().get_queryset(request).prefetch_related("notifications")
@@ -191,6 +207,11 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
     @admin.display(description="Worum es geht", ordering="topic")
     def about(self, booking: Booking) -> str:
         return Truncator(booking.topic).chars(TOPIC_LENGTH)
+
+    @admin.display(description="Antworten")
+    def answered(self, booking: Booking) -> str | SafeString:
+        """What was asked, as it was asked then, and the answers."""
+        return render_to_string("admin/booking/booking/answers.html", {"answers": booking.answers})
 
     @admin.display(description="Mails")
     def mails(self, booking: Booking) -> str:
@@ -273,6 +294,7 @@ def _row(booking: Booking) -> list[object]:
         booking.company,
         booking.phone,
         booking.topic,
+        "\n".join(f"{each['question']} {each['answer']}" for each in booking.answers),
         local(booking.confirmed_at),
         local(booking.cancelled_at),
         booking.get_cancelled_by_display(),

@@ -197,6 +197,14 @@ def test_a_free_time_is_said_to_be_free_with_two_ways_on(desk, call_type):
     assert f"{ADD}?call_type={call_type.pk}&amp;day=2027-03-03&amp;time=09%3A00" in page
 
 
+def test_a_hidden_type_leads_to_its_secret_page(desk, calendar):
+    call_type = new_type(calendar, is_hidden=True)
+
+    page = words(desk.get(WHY, {"call_type": call_type.pk, **WEDNESDAY}))
+
+    assert f"/termin/privat/{call_type.secret}/zeit/20270303T080000Z/" in page
+
+
 def test_the_way_to_the_form_takes_the_time_along(desk, call_type):
     page = words(desk.get(ADD, {"call_type": call_type.pk, **WEDNESDAY}))
 

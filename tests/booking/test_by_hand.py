@@ -10,7 +10,7 @@ from booking import by_hand, cancellation, diagnosis
 from booking.by_hand import Objections
 from booking.errors import SlotTaken
 from booking.models import Booking
-from tests.booking.conftest import ADA, BEN, HALF_PAST_NINE, NINE, hold, new_type
+from tests.booking.conftest import ADA, BEN, HALF_PAST_NINE, NINE, hold, new_type, somebody
 from tests.booking.test_races import at_once, kinds
 
 AFTERNOON = NINE + timedelta(hours=6)
@@ -133,7 +133,7 @@ def test_coach_and_guests_at_once_get_one_appointment(call_type, now):
 
     results = at_once(
         [lambda: enter(call_type, form_token=token, now=now)] * 3
-        + [lambda: hold(call_type, guest=BEN, now=now)] * 3
+        + [lambda: hold(call_type, guest=somebody(), now=now)] * 3
     )
 
     assert Booking.objects.count() == 1

@@ -8,7 +8,7 @@ import pytest
 from booking import diagnosis, scheduling
 from booking.models import DateOverride
 from coaching_site.german import NBSP
-from tests.booking.conftest import BEN, HALF_PAST_NINE, NINE, hold, new_type
+from tests.booking.conftest import BEN, HALF_PAST_NINE, NINE, hold, new_type, somebody
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
@@ -69,7 +69,9 @@ def test_a_pause_says_whose_it_is_and_when_it_would_be_kept(calendar, now, minut
 
 def test_a_full_day_counts_and_names_its_appointments(calendar, now):
     call_type = new_type(calendar, max_per_day=2)
-    there = [hold(call_type, start=start, now=now) for start in (NINE, HALF_PAST_NINE)]
+    there = [
+        hold(call_type, guest=somebody(), start=start, now=now) for start in (NINE, HALF_PAST_NINE)
+    ]
 
     finding = only(call_type, NINE + HOUR, now)
 
@@ -100,6 +102,16 @@ def test_a_closed_day_says_why(call_type, now):
 
     assert finding.sentence == "Am Mi., 03.03.2027 ist geschlossen: Urlaub."
     assert finding.about == (call_type.calendar,)
+
+
+def test_a_public_holiday_is_called_by_its_name(call_type, now):
+    call_type.calendar.federal_state = "BY"
+    call_type.calendar.save()
+    good_friday = NINE + timedelta(days=23)
+
+    finding = only(call_type, good_friday, now)
+
+    assert finding.sentence == "Am Fr., 26.03.2027 ist geschlossen: Karfreitag."
 
 
 def test_outside_the_hours_the_open_windows_are_named(call_type, now):
