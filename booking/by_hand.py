@@ -18,7 +18,7 @@ from booking.scheduling import Guest
 class Objections(SlotRefused):
     """Rules speak against this time. `findings` are all of them."""
 
-    message = "Noch nicht eingetragen: Dagegen spricht etwas."
+    message = "Noch nicht eingetragen: Es spricht etwas dagegen."
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         super().__init__()

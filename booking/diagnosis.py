@@ -65,7 +65,7 @@ def day_plan(calendar: Calendar, day: date, *, now: datetime) -> list[Stretch]:
     ]
     return [
         Stretch(span, _clock_range(span, day, zone), what, booking)
-        for span, what, booking in sorted(pieces, key=lambda piece: piece[0])
+        for span, what, booking in sorted(pieces, key=lambda piece: piece[0].start)
         if span.start < whole.end and whole.start < span.end
     ]
 
