@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from threading import Barrier
 from typing import Any
 
@@ -154,6 +155,28 @@ def test_two_holds_that_ran_out_cannot_both_be_confirmed(call_type, held, now):
     )
 
     assert kinds(results) == {"Booking": 1, "SlotTaken": 1}
+
+
+def test_one_address_at_many_times_at_once_holds_one(call_type, now, a_connection_each):
+    starts = [slot.start for slot in scheduling.offered_slots(call_type, now=now)[:20]]
+
+    results = at_once([partial(hold, call_type, start=start, now=now) for start in starts])
+
+    assert kinds(results) == {"Booking": 20}
+    assert Booking.objects.filter(status="held").count() == 1
+
+
+def test_a_network_at_many_times_at_once_holds_five(call_type, now, a_connection_each):
+    starts = [slot.start for slot in scheduling.offered_slots(call_type, now=now)[:20]]
+
+    results = at_once(
+        [
+            partial(hold, call_type, guest=somebody(), start=start, network="n", now=now)
+            for start in starts
+        ]
+    )
+
+    assert kinds(results) == {"Booking": 5, "TooManyHolds": 15}
 
 
 def test_over_http_one_is_led_on_and_the_others_read_a_clear_page(
