@@ -15,6 +15,7 @@ ROOMS = ("coaching_site", "pages", "booking", "newsletter")
 FLOORS = {
     0: (
         "slots",
+        "busy_times",
         "errors",
         "jobs",
         "german",
@@ -29,6 +30,7 @@ FLOORS = {
     2: (
         "mail",
         "ics",
+        "busy_feeds",
         "rendering",
         "context",
         "checks",
@@ -37,7 +39,7 @@ FLOORS = {
         "portraits",
         "consent",
     ),
-    3: ("scheduling", "subscriptions", "notices", "sitemaps", "middleware", "health"),
+    3: ("scheduling", "feeds_sync", "subscriptions", "notices", "sitemaps", "middleware", "health"),
     4: ("cancellation",),
     5: ("forms",),
     6: ("views", "admin", "tasks", "commands", "site", "templatetags"),

@@ -2,5 +2,15 @@
 
 from booking.models.bookings import Booking, Notification
 from booking.models.calendar import Calendar, CallType, DateOverride, WeeklyHours
+from booking.models.feeds import BusyFeed, BusyTime
 
-__all__ = ["Booking", "Calendar", "CallType", "DateOverride", "Notification", "WeeklyHours"]
+__all__ = [
+    "Booking",
+    "BusyFeed",
+    "BusyTime",
+    "Calendar",
+    "CallType",
+    "DateOverride",
+    "Notification",
+    "WeeklyHours",
+]
