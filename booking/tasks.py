@@ -8,7 +8,7 @@ from django.db.models import F
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from booking import feeds_sync, mail
+from booking import feeds_sync, mail, scheduling
 from booking.models import Booking, BusyFeed, Notification
 from coaching_site import jobs
 
@@ -60,3 +60,11 @@ def tell_about_feed(feed_id: int, is_well: bool) -> None:
     if feed is None or is_well == feed.is_failing:
         return
     (mail.feed_well_to_coach if is_well else mail.feed_failing_to_coach)(feed)
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(name="booking.free_expired_holds", queueing_lock="booking.free_expired_holds")
+def free_expired_holds(timestamp: int) -> None:
+    """Forget where guests came from who did not come back."""
+    del timestamp
+    scheduling.free_expired_holds(now=timezone.now())

@@ -6,6 +6,7 @@ Dates read „Montag, 23. November 2026“ or „Mo., 23.11.2026“, times „14
 
 from __future__ import annotations
 
+import math
 from datetime import date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -94,6 +95,12 @@ def age(length: timedelta) -> str:
     if passed < 48 * 60:
         return f"{passed // 60}{NBSP}{'Stunde' if passed < 120 else 'Stunden'}"
     return f"{passed // (24 * 60)}{NBSP}Tagen"
+
+
+def wait(length: timedelta) -> str:
+    """„einer Minute“ or „12 Minuten“, rounded up, to stand behind „in“."""
+    whole = max(1, math.ceil(length.total_seconds() / 60))
+    return "einer Minute" if whole == 1 else f"{whole}{NBSP}Minuten"
 
 
 def euros(cents: int) -> str:

@@ -1,16 +1,20 @@
 """What the database knows about appointments."""
 
 from booking.models.bookings import Booking, Notification
-from booking.models.calendar import Calendar, CallType, DateOverride, WeeklyHours
+from booking.models.calendar import Calendar, CallType, DateOverride, FederalState, WeeklyHours
 from booking.models.feeds import BusyFeed, BusyTime
+from booking.models.questions import Answer, Question
 
 __all__ = [
+    "Answer",
     "Booking",
     "BusyFeed",
     "BusyTime",
     "Calendar",
     "CallType",
     "DateOverride",
+    "FederalState",
     "Notification",
+    "Question",
     "WeeklyHours",
 ]
