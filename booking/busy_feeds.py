@@ -239,7 +239,7 @@ class _Trip:
                 if response.status not in REDIRECTS:
                     return self._answer(response)
                 target = response.getheader("Location") or ""
-            following = _parts(urljoin(parts.geturl(), target))
+            following = _parts(target, base=parts.geturl())
             if parts.scheme == "https" and following.scheme == "http":
                 raise FeedFailed("Der Kalender leitet auf eine unverschlüsselte Adresse um.")
             parts = following
@@ -320,13 +320,13 @@ class _Trip:
         return left
 
 
-def _parts(text: str) -> SplitResult:
-    """The parts of an address that can be asked."""
+def _parts(text: str, base: str = "") -> SplitResult:
+    """The parts of an address that can be asked. Raises FeedFailed if it is none."""
     try:
-        parts = urlsplit(text.strip())
+        parts = urlsplit(urljoin(base, text.strip()))
         scheme = SCHEMES.get(parts.scheme, "")
-        is_complete = bool(scheme and parts.hostname and parts.port != 0)
-        _ascii(parts.hostname or "")
+        labels = _ascii(parts.hostname or "").removesuffix(".").split(".")
+        is_complete = bool(scheme and all(labels) and parts.port != 0)
     except (ValueError, UnicodeError):
         is_complete = False
     if not is_complete or any(sign.isspace() or not sign.isprintable() for sign in text.strip()):
