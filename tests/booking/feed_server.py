@@ -85,7 +85,8 @@ def serve(wrap: Callable[[Any], Any] | None = None) -> Iterator[FeedServer]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             feeds.asked.append((self.path, dict(self.headers)))
-            feeds.replies.get(self.path, lambda request: request.send_error(404))(self)
+            path = self.path.partition("?")[0]
+            feeds.replies.get(path, lambda request: request.send_error(404))(self)
 
         def log_message(self, *args: object) -> None:
             """Say nothing."""
