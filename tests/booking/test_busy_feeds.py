@@ -16,6 +16,7 @@ import pytest
 
 from booking import busy_feeds
 from booking.busy_feeds import Answer, FeedFailed, checked_url, fetch, is_public
+from booking.busy_times import Parsed
 from tests.booking import feed_server
 from tests.booking.feed_server import calendar_file
 
@@ -430,16 +431,20 @@ def test_an_address_stands_in_no_error_and_no_log(server, caplog, status):
 
 # --- reading in a process of its own ----------------------------------------------------------
 
-WINDOW = {
-    "zone": ZoneInfo("Europe/Berlin"),
-    "first": datetime(2027, 2, 28, tzinfo=UTC),
-    "last": datetime(2028, 2, 28, tzinfo=UTC),
-    "own": (),
-}
+
+def read(content: bytes, *, seconds: float = 20) -> Parsed:
+    return busy_feeds.read(
+        content,
+        zone=ZoneInfo("Europe/Berlin"),
+        first=datetime(2027, 2, 28, tzinfo=UTC),
+        last=datetime(2028, 2, 28, tzinfo=UTC),
+        own=(),
+        deadline=time.monotonic() + seconds,
+    )
 
 
 def test_a_file_is_read_in_a_process_of_its_own():
-    parsed = busy_feeds.read(FILE, deadline=time.monotonic() + 20, **WINDOW)
+    parsed = read(FILE)
 
     (hour,) = parsed.busy
     assert hour.start == datetime(2027, 3, 1, 8, tzinfo=UTC)
@@ -450,16 +455,16 @@ def test_a_file_that_takes_too_long_to_read_is_given_up():
     bomb = calendar_file("DTSTART:20200301T070000Z\nDURATION:PT1S\nRRULE:FREQ=SECONDLY")
 
     with pytest.raises(FeedFailed, match="nicht rechtzeitig"):
-        busy_feeds.read(bomb, deadline=time.monotonic() + 0.2, **WINDOW)
+        read(bomb, seconds=0.2)
 
 
 def test_what_is_no_calendar_is_said_to_be_none():
     with pytest.raises(FeedFailed, match="eine Webseite, kein Kalender"):
-        busy_feeds.read(b"<html>", deadline=time.monotonic() + 20, **WINDOW)
+        read(b"<html>")
 
 
 def test_a_reader_that_breaks_down_is_one_more_failure(monkeypatch):
     monkeypatch.setattr("booking.busy_feeds.sys.executable", shutil.which("false"))
 
     with pytest.raises(FeedFailed, match="nicht lesbar"):
-        busy_feeds.read(FILE, deadline=time.monotonic() + 20, **WINDOW)
+        read(FILE)
