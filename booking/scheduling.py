@@ -226,7 +226,7 @@ def _taken(
     bookings = Booking.objects.in_calendar(call_type.calendar).taking_time(now).touching(around)
     if besides is not None:
         bookings = bookings.exclude(pk=besides.pk)
-    return [booking.taken() for booking in bookings]
+    return bookings.taken()
 
 
 def _refusal(reasons: set[Reason]) -> SlotRefused:

@@ -15,9 +15,10 @@ from booking.models import Booking, Calendar, CallType, WeeklyHours
 from tests.bench import cluster
 
 FUTURE_DAYS = 60
-# Half an hour each, back to back from last midnight into the past.
+# Half an hour each, back to back up to two weeks ago.
 PAST = """
-    SELECT n, date_trunc('day', now()) - n * interval '30 minutes' FROM generate_series(1, {count}) n
+    SELECT n, date_trunc('day', now()) - interval '14 days' - n * interval '30 minutes'
+    FROM generate_series(1, {count}) n
 """
 # Two calls on each working day of the two months a guest can look ahead.
 FUTURE = """

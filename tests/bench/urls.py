@@ -19,7 +19,7 @@ def bare(request: HttpRequest) -> HttpResponse:
     """Thirty days of half hours from nine to five, less what is booked: no rules, no page."""
     now = timezone.now()
     booked = Booking.objects.filter(
-        calendar_id=1, status="confirmed", start__lt=now + timedelta(days=30), end__gt=now
+        calendar_id=1, status="confirmed", start__range=(now, now + timedelta(days=31))
     ).values_list("start", flat=True)
     taken = set(booked)
     lines = []
