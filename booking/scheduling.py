@@ -27,7 +27,7 @@ from booking.errors import (
     SlotTooFar,
     SlotTooSoon,
 )
-from booking.models import Booking, Calendar, CallType, Notification
+from booking.models import Booking, Calendar, CallType, Notification, taken_time
 from booking.slots import Hours, Interval, Reason, Taken
 
 HOLD_LIFE = timedelta(minutes=15)
@@ -223,10 +223,7 @@ def _taken(
 ) -> list[Taken]:
     """What is taken around the span, one query."""
     around = slots.taken_span(hours, call_type.terms(), span)
-    bookings = Booking.objects.in_calendar(call_type.calendar).taking_time(now).touching(around)
-    if besides is not None:
-        bookings = bookings.exclude(pk=besides.pk)
-    return bookings.taken()
+    return taken_time(call_type.calendar, around, now=now, besides=besides)
 
 
 def _refusal(reasons: set[Reason]) -> SlotRefused:

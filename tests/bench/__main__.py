@@ -1,12 +1,12 @@
-"""`python -m tests.bench [month] [holds]`: builds the scenes, measures, prints Markdown tables."""
+"""`python -m tests.bench [month] [throughput] [latency]`: builds the scenes, measures, prints Markdown tables."""
 
 from __future__ import annotations
 
 import sys
 
-from tests.bench import pages, scenes
+from tests.bench import holds, pages, scenes
 
-PARTS = {"month": pages.month}
+PARTS = {"month": pages.month, "throughput": holds.throughput, "latency": holds.latency}
 
 
 def main() -> None:

@@ -53,9 +53,7 @@ def month(rounds: int = ROUNDS) -> str:
                         measure.cost(lambda path=path: site.get(path), REQUESTS)  # type: ignore[misc]
                     )
     heads = ["month view", "queries", "CPU ms", "wall ms", "CPU to first row", "CPU to bare view"]
-    return measure.table(
-        "Month view", heads, [[*row] for row in _rows(costs, queries)]
-    )
+    return measure.table("Month view", heads, [[*row] for row in _rows(costs, queries)])
 
 
 def _rows(
@@ -65,7 +63,12 @@ def _rows(
     for scene in scenes.SCENES:
         month, bare = (measure.middle(costs[scene, path]) for path in (MONTH, BARE))
         yield [
-            scene, queries[scene], month.cpu, month.wall, month.cpu / first.cpu, month.cpu / bare.cpu
+            scene,
+            queries[scene],
+            month.cpu,
+            month.wall,
+            month.cpu / first.cpu,
+            month.cpu / bare.cpu,
         ]
 
 
