@@ -39,12 +39,11 @@ SCENES: Mapping[str, tuple[int, int]] = {
 
 def build() -> None:
     """Make all databases anew; the first one migrates, the others are copies with rows."""
+    _create("base", template="template1")
     call_command("migrate", verbosity=0)
     _leave()
     for name, (calendars, past) in SCENES.items():
-        with psycopg.connect(cluster.dsn("postgres"), autocommit=True) as maintenance:
-            maintenance.execute(f"DROP DATABASE IF EXISTS {_database(name)}")
-            maintenance.execute(f"CREATE DATABASE {_database(name)} TEMPLATE base")
+        _create(_database(name), template="base")
         with entered(name):
             _fill(calendars, past)
 
@@ -57,6 +56,12 @@ def entered(name: str) -> Iterator[None]:
         yield
     finally:
         _leave()
+
+
+def _create(database: str, template: str) -> None:
+    with psycopg.connect(cluster.dsn("postgres"), autocommit=True) as maintenance:
+        maintenance.execute(f"DROP DATABASE IF EXISTS {database}")
+        maintenance.execute(f"CREATE DATABASE {database} TEMPLATE {template}")
 
 
 def _leave() -> None:
