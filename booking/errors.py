@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from coaching_site import german
+
 
 class BookingError(Exception):
     """A wish that cannot be fulfilled. `message` is for the guest's eyes."""
@@ -39,6 +43,17 @@ class NotBookable(BookingError):
     """The type of call exists, but not for booking here."""
 
     message = "Dieses Gespräch kannst du hier noch nicht buchen. Schreib mir eine E-Mail."
+
+
+class TooManyHolds(BookingError):
+    """So many times are held from one network that nobody else could book."""
+
+    def __init__(self, retry_after: timedelta) -> None:
+        self.retry_after = retry_after
+        super().__init__(
+            "Aus deinem Netz werden gerade schon mehrere Zeiten freigehalten. "
+            f"Bestätige eine davon oder versuch es in {german.wait(retry_after)} noch einmal."
+        )
 
 
 class HoldRanOut(BookingError):

@@ -8,7 +8,7 @@ from django.db.models import F
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from booking import mail
+from booking import mail, scheduling
 from booking.models import Booking, Notification
 from coaching_site import jobs
 
@@ -34,3 +34,11 @@ def send_notification(notification_id: int) -> None:
         row.update(last_error=f"{type(error).__name__}: {error}"[:200])
         raise
     row.update(sent_at=timezone.now(), last_error="")
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(name="booking.free_expired_holds", queueing_lock="booking.free_expired_holds")
+def free_expired_holds(timestamp: int) -> None:
+    """Forget where guests came from who did not come back."""
+    del timestamp
+    scheduling.free_expired_holds(now=timezone.now())

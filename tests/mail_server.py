@@ -20,8 +20,10 @@ class Mailbox:
     def __init__(self) -> None:
         self.messages: list[EmailMessage] = []
         self.refuse_with: str | None = None  # for example "451 4.3.0 later"
+        self.answer_after = 0.0  # seconds
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        await asyncio.sleep(self.answer_after)
         if self.refuse_with:
             return self.refuse_with
         assert isinstance(envelope.content, bytes)
@@ -37,6 +39,7 @@ class Mailbox:
     def clear(self) -> None:
         self.messages.clear()
         self.refuse_with = None
+        self.answer_after = 0.0
 
 
 class FreePort(Controller):

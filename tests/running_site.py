@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import secrets
 import socket
@@ -27,6 +28,8 @@ from tests.mail_server import Mailbox
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 90
+# Forms refuse what is sent within two seconds: nobody types that fast.
+TYPING_SECONDS = 2.1
 
 
 @dataclass
@@ -85,9 +88,15 @@ def running(mailbox: Mailbox, mail_host: str, mail_port: int, folder: Path) -> I
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port nobody listens on, below the range the system gives to outgoing connections."""
+    while True:
+        port = random.randrange(20_000, 30_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 def wait_until(true: Callable[[], bool], seconds: float = START_SECONDS) -> None:
@@ -137,7 +146,9 @@ class Visitor:
 
     def book(self, details_path: str, name: str, email: str) -> Page:
         """From a slot's address to the booked page, or to whatever came instead."""
-        held = self.post(self.get(details_path), name=name, email=email)
+        form = self.get(details_path)
+        time.sleep(TYPING_SECONDS)
+        held = self.post(form, name=name, email=email)
         if "/pruefen/" not in held.url:
             return held
         return self.post(held)

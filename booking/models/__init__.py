@@ -1,14 +1,18 @@
 """What the database knows about appointments."""
 
 from booking.models.bookings import Booking, Notification, taken_time
-from booking.models.calendar import Calendar, CallType, DateOverride, WeeklyHours
+from booking.models.calendar import Calendar, CallType, DateOverride, FederalState, WeeklyHours
+from booking.models.questions import Answer, Question
 
 __all__ = [
+    "Answer",
     "Booking",
     "Calendar",
     "CallType",
     "DateOverride",
+    "FederalState",
     "Notification",
+    "Question",
     "WeeklyHours",
     "taken_time",
 ]

@@ -12,8 +12,10 @@ from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import connection, models
 from django.db.models import F, Func, Q
+from django.db.models.functions import Lower
 
 from booking.models.calendar import Calendar, CallType, real_zone
+from booking.models.questions import Answer
 from booking.slots import Interval, Taken
 
 # Without 0 and O, 1, I and L, 5 and S, 2 and Z, 8 and B, U and V: read out on the phone they
@@ -65,6 +67,13 @@ class BookingQuerySet(models.QuerySet["Booking"]):
 
     def hold_ran_out(self, now: datetime) -> BookingQuerySet:
         return self.filter(status=Booking.Status.HELD, held_until__lte=now)
+
+    def holds(self) -> BookingQuerySet:
+        return self.filter(status=Booking.Status.HELD)
+
+    def of_address(self, email: str) -> BookingQuerySet:
+        """What belongs to an e-mail address, however it is capitalised."""
+        return self.alias(address=Lower("email")).filter(address=Lower(models.Value(email)))
 
     def upcoming(self, now: datetime) -> BookingQuerySet:
         """Confirmed appointments that are not over, the next one first."""
@@ -120,10 +129,19 @@ class Booking(models.Model):
     company = models.CharField("Firma", max_length=200, blank=True)
     phone = models.CharField("Telefon", max_length=40, blank=True)
     topic = models.TextField("Worum es geht", max_length=2000, blank=True)
+    answers: models.JSONField[list[Answer], list[Answer]] = models.JSONField(
+        "Antworten", default=list, blank=True
+    )
     visitor_zone = models.CharField(
         "Zeitzone des Gasts", max_length=60, default="Europe/Berlin", validators=[real_zone]
     )
     form_token = models.UUIDField("Formular", default=uuid.uuid4, editable=False)
+    # A keyed hash of where the hold came from, to count holds by; gone as soon as it ends.
+    network = models.CharField("Netz", max_length=64, blank=True, editable=False)
+    made_by = models.CharField(
+        "eingetragen von", max_length=5, choices=Side, default=Side.GUEST, db_default=Side.GUEST
+    )
+    overridden = models.TextField("trotzdem eingetragen", blank=True, default="", db_default="")
 
     created_at = models.DateTimeField("angelegt")
     confirmed_at = models.DateTimeField("gebucht am", null=True, blank=True)
@@ -180,6 +198,17 @@ class Booking(models.Model):
                 condition=~Q(status="held") | Q(held_until__isnull=False),
                 violation_error_message="Ein gehaltener Termin braucht ein Ende der Haltezeit.",
             ),
+            models.UniqueConstraint(
+                Lower("email"),
+                name="booking_one_hold_an_address",
+                condition=Q(status="held"),
+                violation_error_message="Für diese E-Mail-Adresse wird schon eine Zeit gehalten.",
+            ),
+            models.CheckConstraint(
+                name="booking_network_only_while_held",
+                condition=Q(status="held") | Q(network=""),
+                violation_error_message="Woher ein Gast kam, gehört nur zu einer gehaltenen Zeit.",
+            ),
             models.CheckConstraint(
                 name="booking_confirmed_at_a_time",
                 condition=~Q(status="confirmed") | Q(confirmed_at__isnull=False),
@@ -223,6 +252,10 @@ class Booking(models.Model):
     def is_unfinished(self) -> bool:
         """Held or expired: not an appointment yet, so its guest may still change everything."""
         return self.status in (self.Status.HELD, self.Status.EXPIRED)
+
+    @property
+    def can_be_called_off(self) -> bool:
+        return self.status in (self.Status.REQUESTED, self.Status.CONFIRMED)
 
     def is_held(self, now: datetime) -> bool:
         """Whether this hold still keeps others out; its time decides, not a job that tidies up."""

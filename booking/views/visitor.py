@@ -39,6 +39,7 @@ COMMON_ZONES = (
     "Asia/Jerusalem",
     "Asia/Dubai",
     "Asia/Kolkata",
+    "Asia/Kathmandu",
     "Asia/Bangkok",
     "Asia/Singapore",
     "Asia/Shanghai",

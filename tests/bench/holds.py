@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from statistics import median
 from threading import Barrier
 from typing import Any, NamedTuple
@@ -80,10 +81,8 @@ def latency(rounds: int = ROUNDS) -> str:
                 wishes = _wishes(LATENCY_HOLDS + 5)
                 for wish in wishes[:5]:
                     _hold(wish)
-                rest = iter(wishes[5:])
-                costs[scene].append(
-                    measure.cost(lambda rest=rest: _hold(next(rest)), LATENCY_HOLDS)
-                )  # type: ignore[misc]
+                hold_next = partial(_hold_next, iter(wishes[5:]))
+                costs[scene].append(measure.cost(hold_next, LATENCY_HOLDS))
                 _forget(wishes)
     middles = {scene: measure.middle(each) for scene, each in costs.items()}
     first = next(iter(middles.values()))
@@ -114,6 +113,10 @@ def _wishes(count: int) -> list[Wish]:
 
 def _hold(wish: Wish) -> object:
     return scheduling.hold(**wish._asdict(), visitor_zone="Europe/Berlin")
+
+
+def _hold_next(wishes: Iterator[Wish]) -> object:
+    return _hold(next(wishes))
 
 
 def _recorded(wish: Wish) -> list[Statement]:

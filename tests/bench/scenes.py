@@ -133,7 +133,7 @@ def _copy(pattern: Booking, moments: str) -> None:
         "uid": "gen_random_uuid()",
         "form_token": "gen_random_uuid()",
     }
-    columns = [f.column for f in Booking._meta.concrete_fields if not f.primary_key]
+    columns = [str(f.column) for f in Booking._meta.concrete_fields if not f.primary_key]
     names = ", ".join(f'"{column}"' for column in columns)
     values = ", ".join(changes.get(column, f'pattern."{column}"') for column in columns)
     with connection.cursor() as cursor:

@@ -15,6 +15,7 @@ from booking import mail, scheduling
 from booking.models import CallType
 from booking.scheduling import Guest
 from booking.slots import Interval
+from coaching_site import spam
 from tests.booking.conftest import hold
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -45,7 +46,8 @@ def details(client: Client, call_type: CallType, now) -> Callable[[], object]:
 def holding(client: Client, call_type: CallType, now) -> Callable[[], object]:
     start = last_offer(call_type, now).start
     address = reverse("booking:details", args=[call_type.slug, start])
-    return lambda: client.post(address, {"name": "Ben", "email": "ben@example.org"})
+    stamp = spam.stamp(now - timedelta(minutes=1))
+    return lambda: client.post(address, {"name": "Ben", "email": "ben@example.org", "stamp": stamp})
 
 
 def confirming(client: Client, call_type: CallType, now) -> Callable[[], object]:
@@ -60,7 +62,7 @@ def confirming(client: Client, call_type: CallType, now) -> Callable[[], object]
     [(month, 200), (times, 200), (details, 200), (holding, 302), (confirming, 302)],
 )
 def test_as_many_queries_with_thirty_bookings_as_with_one(client, call_type, now, visit, status):
-    counts = []
+    counts: list[int] = []
     for rows in (1, ROWS):
         for slot in scheduling.offered_slots(call_type, now=now)[: rows - len(counts)]:
             guest = Guest(name="Ada", email=f"{slot.start.timestamp():.0f}@example.org")
@@ -75,7 +77,7 @@ def test_as_many_queries_with_thirty_bookings_as_with_one(client, call_type, now
 
 def test_holds_that_ran_out_cost_no_queries_either(call_type, now):
     early = now - timedelta(hours=1)
-    counts = []
+    counts: list[int] = []
     for rows in (1, ROWS):
         for slot in scheduling.offered_slots(call_type, now=early)[:rows]:
             hold(

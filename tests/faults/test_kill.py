@@ -92,3 +92,22 @@ def test_what_was_acknowledged_survives_a_kill(local_site, part):
         " WHERE NOT (status = 'confirmed' AND confirmed_at IS NOT NULL)"
         " AND NOT (status = 'held' AND held_until IS NOT NULL)"
     ) == [(0,)]
+
+
+def test_a_mail_a_killed_worker_was_sending_is_sent_by_the_next(local_site):
+    local_site.start()
+    local_site.mailbox.answer_after = 20
+    [slot] = free_slots(local_site, 1)
+    Visitor(local_site.url).book(slot, "Ada", "ada@firma.example")
+    doing = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'doing'"
+    wait_until(lambda: local_site.query(doing) == [(2,)])
+
+    local_site.kill("worker")
+    local_site.mailbox.answer_after = 0
+
+    # The killed worker's jobs are nobody's: this is what would be lost without the rescue.
+    assert local_site.query(doing) == [(2,)]
+    wait_until(lambda: bool(local_site.mailbox.to("ada@firma.example")), seconds=120)
+    assert local_site.query("SELECT count(*) FROM booking_notification WHERE sent_at IS NULL") == [
+        (0,)
+    ]

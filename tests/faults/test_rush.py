@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests import running_site
-from tests.running_site import Page, Visitor
+from tests.running_site import TYPING_SECONDS, Page, Visitor
 
 # A thread and a connection for each; gunicorn answers them with the four threads it has.
 VISITORS = 200
@@ -36,6 +37,7 @@ def rush(site: running_site.Site, address: str) -> list[Page]:
     def want(number: int) -> Page:
         visitor = Visitor(site.url)
         form = visitor.get(address)
+        time.sleep(TYPING_SECONDS)
         start.wait(timeout=120)
         return visitor.post(form, name=f"Gast {number}", email=f"gast{number}@firma.example")
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import pwd
+import subprocess
+
 import psycopg
 import pytest
 
@@ -106,3 +110,28 @@ def test_a_broken_start_leaves_no_half_cluster(tmp_path):
         assert not (folder / "data.new").exists()
     finally:
         cluster.stop()
+
+
+def test_without_the_wheel_a_system_installation_serves(monkeypatch, tmp_path):
+    folder = tmp_path / "lib" / "17" / "bin"
+    folder.mkdir(parents=True)
+    (folder / "postgres").write_text("#!/bin/sh\necho 'postgres (PostgreSQL) 17.2'\n")
+    (folder / "postgres").chmod(0o755)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr(postgres, "SYSTEM_FOLDERS", (f"{tmp_path}/lib/*/bin",))
+
+    assert postgres.find_programs() == folder
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
+def test_where_namespaces_are_forbidden_root_becomes_nobody(monkeypatch, tmp_path):
+    monkeypatch.setattr(postgres, "_may_unshare", lambda: False)
+    folder = tmp_path / "postgres"
+    folder.mkdir()
+
+    become = postgres._demotion(folder)
+
+    nobody = pwd.getpwnam("nobody").pw_uid
+    shown = subprocess.run(["/usr/bin/id", "-u"], preexec_fn=become, capture_output=True, cwd="/")
+    assert int(shown.stdout) == nobody == folder.stat().st_uid

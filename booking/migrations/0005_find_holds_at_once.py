@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('booking', '0001_booking'),
+        ('booking', '0004_hidden_types_questions_holidays_holds'),
     ]
 
     operations = [
