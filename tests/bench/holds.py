@@ -23,7 +23,7 @@ from booking.scheduling import Guest
 from booking.slots import Interval
 from tests.bench import measure, scenes
 
-ROUNDS = 7
+ROUNDS = 9
 THREADS = (1, 4, 8)
 HOLDS = 240
 LATENCY_HOLDS = 60
@@ -48,7 +48,7 @@ class Statement(NamedTuple):
 
 def throughput(rounds: int = ROUNDS) -> str:
     """Holds a second in one calendar, all waiting for the same lock, with durable commits."""
-    with scenes.entered("10,000 bookings"):
+    with scenes.entered("10,000 past bookings"):
         wishes = _wishes(HOLDS)
         recorded = [_recorded(wish) for wish in wishes]
         _forget(wishes)

@@ -1,4 +1,4 @@
-"""Databases to measure in: the same calendar with no past, and with a long one."""
+"""Databases to measure in: calendars with the same two months ahead, and with ever more past."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ FUTURE = """
 
 # name: (calendars, bookings in the past of each)
 SCENES: Mapping[str, tuple[int, int]] = {
-    "nothing booked": (1, 0),
-    "1,000 bookings": (1, 1_000),
-    "10,000 bookings": (1, 10_000),
-    "100,000 bookings": (1, 100_000),
-    "1,000 calendars of 100": (1_000, 100),
+    "no past booking": (1, 0),
+    "1,000 past bookings": (1, 1_000),
+    "10,000 past bookings": (1, 10_000),
+    "100,000 past bookings": (1, 100_000),
+    "1,000 calendars, 100 each": (1_000, 100),
 }
 
 
@@ -76,11 +76,10 @@ def _database(name: str) -> str:
 def _fill(calendars: int, past: int) -> None:
     for number in range(calendars):
         _new_calendar("kennenlernen" if number == 0 else f"gespraech-{number}")
-    if past:
-        pattern = _a_booking()
-        _copy(pattern, PAST.format(count=past))
-        _copy(pattern, FUTURE.format(days=FUTURE_DAYS))
-        pattern.delete()
+    pattern = _a_booking()
+    _copy(pattern, PAST.format(count=past))
+    _copy(pattern, FUTURE.format(days=FUTURE_DAYS))
+    pattern.delete()
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
 
