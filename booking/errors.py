@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from coaching_site import german
 
@@ -72,5 +73,31 @@ class NotBooked(BookingError):
     message = "Dieser Termin ist nicht gebucht. Du musst nichts absagen."
 
 
-class TooLateToCancel(BookingError):
+class TooLate(BookingError):
+    """The guest can no longer change this themselves; the coach still can."""
+
     message = "Dieser Termin hat schon begonnen. Schreib mir bitte eine E-Mail."
+    what = ""
+
+    def __init__(self, until: datetime | None = None, zone: ZoneInfo | None = None) -> None:
+        if until is None or zone is None:
+            super().__init__()
+        else:
+            super().__init__(
+                f"{self.what} ging online bis {german.when(until, zone)}. "
+                "Schreib mir bitte eine E-Mail."
+            )
+
+
+class TooLateToCancel(TooLate):
+    what = "Absagen"
+
+
+class TooLateToMove(TooLate):
+    what = "Verschieben"
+
+
+class NotMovable(BookingError):
+    """Only an appointment can be moved, and only as long as its type is on offer."""
+
+    message = "Dieser Termin lässt sich hier nicht verschieben. Schreib mir bitte eine E-Mail."

@@ -55,6 +55,25 @@ def cancellation_to_coach(booking: Booking) -> None:
     )
 
 
+def moved_to_guest(booking: Booking) -> None:
+    _send(
+        "moved_guest",
+        booking,
+        to=booking.email,
+        file=calendar_file(booking),
+        method="REQUEST",
+    )
+
+
+def moved_to_coach(booking: Booking) -> None:
+    _send(
+        "moved_coach",
+        booking,
+        to=settings.COACH_EMAIL,
+        reply_to=booking.email,
+    )
+
+
 def calendar_file(booking: Booking) -> bytes:
     """The booking as a calendar file, as it stands: an invitation or its withdrawal."""
     practice = Practice.current()
@@ -70,7 +89,8 @@ def calendar_file(booking: Booking) -> bytes:
     )
     if booking.cancelled_at is not None and booking.is_cancelled:
         return ics.withdrawal(booking, paper, stamp=booking.cancelled_at)
-    return ics.invitation(booking, paper, stamp=booking.confirmed_at or booking.created_at)
+    stamp = booking.moved_at or booking.confirmed_at or booking.created_at
+    return ics.invitation(booking, paper, stamp=stamp)
 
 
 def token(booking: Booking) -> str:
@@ -79,7 +99,7 @@ def token(booking: Booking) -> str:
 
 
 def _addresses(booking: Booking) -> dict[str, str]:
-    pages = {"manage_url": "booked", "cancel_url": "cancel"}
+    pages = {"manage_url": "booked", "move_url": "move", "cancel_url": "cancel"}
     return {
         name: links.absolute(reverse(f"booking:{page}", args=[token(booking)]))
         for name, page in pages.items()
@@ -114,7 +134,7 @@ def _send(
             "again_url": links.absolute(reverse("booking:days")),
             **_addresses(booking),
         },
-        key=f"booking/{booking.reference}/{template}/{_instant(booking.start)}",
+        key=f"booking/{booking.reference}/{template}/{_instant(booking.start)}/{booking.sequence}",
         alternatives=alternatives,
         attachments=attachments,
     )

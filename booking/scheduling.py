@@ -21,11 +21,13 @@ from booking.errors import (
     AlreadyCancelled,
     HoldRanOut,
     NotBookable,
+    NotMovable,
     SlotPast,
     SlotRefused,
     SlotTaken,
     SlotTooFar,
     SlotTooSoon,
+    TooLateToMove,
     TooManyHolds,
 )
 from booking.models import Answer, Booking, Calendar, CallType, Notification
@@ -69,12 +71,16 @@ def offered_slots(
 ) -> list[Interval]:
     """The slots a guest can book at `now`, in two queries: all of them, or those within a span.
 
-    `besides` is the guest's own hold, which must not stand in its own way.
+    `besides` is the guest's own booking, which must not stand in its own way. An appointment is
+    not offered the time it has.
     """
     span = within or _horizon(call_type, now)
     hours = _hours(call_type, span)
     taken = _taken(call_type, hours, span, now=now, besides=besides)
-    return slots.offered_slots(hours, call_type.terms(), taken, within=span, now=now)
+    offers = slots.offered_slots(hours, call_type.terms(), taken, within=span, now=now)
+    if besides is not None and besides.is_confirmed:
+        offers = [offer for offer in offers if offer.start != besides.start]
+    return offers
 
 
 def next_offers(
@@ -105,11 +111,13 @@ def check(
     return slot
 
 
-def refusals(call_type: CallType, *, start: datetime, now: datetime) -> list[Refusal]:
+def refusals(
+    call_type: CallType, *, start: datetime, now: datetime, besides: Booking | None = None
+) -> list[Refusal]:
     """Every rule that speaks against this time, also for times gone by or still too far ahead."""
     span = Interval(start, start + call_type.duration)
     hours, terms = _hours(call_type, span), call_type.terms()
-    taken = _taken(call_type, hours, span, now=now, besides=None)
+    taken = _taken(call_type, hours, span, now=now, besides=besides)
     found = slots.reasons(hours, terms, taken, start=start, now=now)
     if {refusal.reason for refusal in found} & {Reason.PAST, Reason.BEYOND_HORIZON}:
         # These two end the search. What else is in the way is what the time's own day would say.
@@ -192,6 +200,48 @@ def confirm(booking: Booking, *, now: datetime, again: bool = False) -> Booking:
         booking.network = ""
         booking.save()
         notices.announce(booking, Notification.Kind.CONFIRMATION, now=now)
+        return booking
+
+
+def still_movable(booking: Booking, *, by: Booking.Side, now: datetime) -> None:
+    """Return if this side may choose another time, else raise NotMovable or TooLateToMove."""
+    if not booking.is_confirmed:
+        raise NotMovable
+    if by == Booking.Side.COACH:
+        return
+    if not (booking.call_type.is_active and booking.call_type.is_bookable):
+        raise NotMovable
+    if booking.start <= now:
+        raise TooLateToMove
+    if not booking.guest_may_move(now):
+        raise TooLateToMove(booking.move_until, booking.guest_zone)
+
+
+def move(
+    booking: Booking, *, start: datetime, by: Booking.Side, now: datetime, overridden: str = ""
+) -> Booking:
+    """Give a booked call another time and owe both sides a mail. Twice is the same as once.
+
+    For the guest the rules are those of a new booking, as if this one were not there. The coach
+    is above them; asking first is up to the caller, who already has the lock, and what was put
+    aside is `overridden`. Raises NotMovable, TooLateToMove or SlotRefused.
+    """
+    with _alone_in(booking.call_type.calendar):
+        booking = Booking.objects.locked(booking)
+        if booking.is_confirmed and booking.start == start:
+            return booking
+        still_movable(booking, by=by, now=now)
+        _free_expired_holds(booking.call_type.calendar, now=now)
+        slot = Interval(start, start + booking.call_type.duration)
+        if by == Booking.Side.GUEST:
+            slot = check(booking.call_type, start=start, now=now, besides=booking)
+        booking.moved_at, booking.moved_by, booking.moved_from = now, by, booking.start
+        _place(booking, booking.call_type, slot)
+        booking.overridden = overridden
+        booking.sequence += 1
+        booking.save()
+        if booking.start > now:  # nobody is invited to what is over
+            notices.announce(booking, Notification.Kind.MOVED, now=now)
         return booking
 
 
@@ -323,6 +373,8 @@ def _place(booking: Booking, call_type: CallType, slot: Interval) -> None:
     booking.start, booking.end = slot.start, slot.end
     booking.buffer_before = call_type.buffer_before
     booking.buffer_after = call_type.buffer_after
+    booking.move_until_hours = call_type.move_until_hours
+    booking.cancel_until_hours = call_type.cancel_until_hours
 
 
 def _horizon(call_type: CallType, now: datetime) -> Interval:

@@ -17,6 +17,8 @@ MAILS: dict[tuple[str, str], Callable[[Booking], None]] = {
     (Notification.Kind.CONFIRMATION, Booking.Side.COACH): mail.confirmation_to_coach,
     (Notification.Kind.CANCELLATION, Booking.Side.GUEST): mail.cancellation_to_guest,
     (Notification.Kind.CANCELLATION, Booking.Side.COACH): mail.cancellation_to_coach,
+    (Notification.Kind.MOVED, Booking.Side.GUEST): mail.moved_to_guest,
+    (Notification.Kind.MOVED, Booking.Side.COACH): mail.moved_to_coach,
 }
 
 

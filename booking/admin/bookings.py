@@ -148,6 +148,9 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
                     "created_at",
                     "held_until",
                     "confirmed_at",
+                    "moved_at",
+                    "moved_by",
+                    "moved_from",
                     "cancelled_at",
                     "cancelled_by",
                     "cancellation_note",
@@ -169,6 +172,7 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
         own = [
             path("warum-belegt/", view(self.why_view), name="booking_booking_why"),
             path("<int:pk>/absagen/", view(self.cancel_view), name="booking_booking_cancel"),
+            path("<int:pk>/verschieben/", view(self.move_view), name="booking_booking_move"),
         ]
         return [*own, *super().get_urls()]
 
@@ -243,6 +247,13 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
             self._call_off(request, [booking])
             return redirect(back)
         return self._ask_to_call_off(request, [booking], back)
+
+    def move_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Another time, for whoever may change appointments."""
+        if not self.has_cancel_permission(request):
+            raise PermissionDenied
+        booking = get_object_or_404(Booking.objects.with_its_type(), pk=pk)
+        return by_hand.move(request, self, booking)
 
     def _ask_to_call_off(
         self, request: HttpRequest, bookings: Iterable[Booking], back: str, from_list: bool = False

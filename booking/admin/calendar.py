@@ -116,7 +116,19 @@ class CallTypeAdmin(admin.ModelAdmin[CallType]):
         (None, {"fields": ["title", "slug", "description", "is_active", "position"]}),
         ("Geheimer Link", {"fields": ["is_hidden", "secret_link"]}),
         ("Zeit", {"fields": ["calendar", "length", "step", "buffer_before", "buffer_after"]}),
-        ("Grenzen", {"fields": ["notice", "horizon_days", "max_per_day", "max_per_week"]}),
+        (
+            "Grenzen",
+            {
+                "fields": [
+                    "notice",
+                    "horizon_days",
+                    "max_per_day",
+                    "max_per_week",
+                    "move_until_hours",
+                    "cancel_until_hours",
+                ]
+            },
+        ),
         (
             "Ort und Preis",
             {

@@ -108,6 +108,13 @@ class Booking(models.Model):
     end = models.DateTimeField("Ende")
     buffer_before = models.PositiveSmallIntegerField("Pause davor in Minuten", default=0)
     buffer_after = models.PositiveSmallIntegerField("Pause danach in Minuten", default=0)
+    # What the guest was told when they chose this time; the type may change its mind later.
+    move_until_hours = models.PositiveSmallIntegerField(
+        "verschieben bis Stunden vorher", default=0, editable=False
+    )
+    cancel_until_hours = models.PositiveSmallIntegerField(
+        "absagen bis Stunden vorher", default=0, editable=False
+    )
     held_until = models.DateTimeField("gehalten bis", null=True, blank=True)
 
     name = models.CharField("Name", max_length=200)
@@ -134,6 +141,9 @@ class Booking(models.Model):
     cancelled_at = models.DateTimeField("abgesagt am", null=True, blank=True)
     cancelled_by = models.CharField("abgesagt von", max_length=5, choices=Side, blank=True)
     cancellation_note = models.TextField("Nachricht zur Absage", max_length=1000, blank=True)
+    moved_at = models.DateTimeField("zuletzt verschoben am", null=True, blank=True)
+    moved_by = models.CharField("verschoben von", max_length=5, choices=Side, blank=True)
+    moved_from = models.DateTimeField("Beginn davor", null=True, blank=True)
 
     objects = BookingQuerySet.as_manager()
 
@@ -202,6 +212,12 @@ class Booking(models.Model):
                 | (Q(cancelled_at__isnull=False) & ~Q(cancelled_by="")),
                 violation_error_message="Eine Absage braucht einen Zeitpunkt und wer sie aussprach.",
             ),
+            models.CheckConstraint(
+                name="booking_moved_at_a_time_by_someone_from_somewhere",
+                condition=Q(moved_at__isnull=True, moved_from__isnull=True, moved_by="")
+                | (Q(moved_at__isnull=False, moved_from__isnull=False) & ~Q(moved_by="")),
+                violation_error_message="Zum Verschieben gehören Zeitpunkt, wer es tat und die Zeit davor.",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -239,6 +255,22 @@ class Booking(models.Model):
     def can_be_called_off(self) -> bool:
         return self.status in (self.Status.REQUESTED, self.Status.CONFIRMED)
 
+    @property
+    def move_until(self) -> datetime:
+        """The last moment at which the guest may choose another time."""
+        return self.start - timedelta(hours=self.move_until_hours)
+
+    @property
+    def cancel_until(self) -> datetime:
+        """The last moment at which the guest may call it off."""
+        return self.start - timedelta(hours=self.cancel_until_hours)
+
+    def guest_may_move(self, now: datetime) -> bool:
+        return self.is_confirmed and now <= self.move_until and now < self.start
+
+    def guest_may_cancel(self, now: datetime) -> bool:
+        return self.can_be_called_off and now <= self.cancel_until and now < self.start
+
     def is_held(self, now: datetime) -> bool:
         """Whether this hold still keeps others out; its time decides, not a job that tidies up."""
         return (
@@ -264,6 +296,7 @@ class Notification(models.Model):
     class Kind(models.TextChoices):
         CONFIRMATION = "confirmation", "Bestätigung"
         CANCELLATION = "cancellation", "Absage"
+        MOVED = "moved", "Verschiebung"
 
     booking = models.ForeignKey(
         Booking, models.CASCADE, related_name="notifications", verbose_name="Termin"
@@ -271,6 +304,10 @@ class Notification(models.Model):
     kind = models.CharField("Anlass", max_length=20, choices=Kind)
     audience = models.CharField("an", max_length=5, choices=Booking.Side)
     start = models.DateTimeField("Beginn, von dem die Mail spricht")
+    # Moved there and back again is the same start once more, and news each time.
+    sequence = models.PositiveIntegerField(
+        "Fassung, von der die Mail spricht", default=0, db_default=0, editable=False
+    )
     created_at = models.DateTimeField("angelegt")
     sent_at = models.DateTimeField("verschickt", null=True, blank=True)
     attempts = models.PositiveSmallIntegerField("Versuche", default=0)
@@ -282,7 +319,7 @@ class Notification(models.Model):
         ordering = ["created_at", "pk"]
         constraints = [
             models.UniqueConstraint(
-                fields=["booking", "kind", "audience", "start"],
+                fields=["booking", "kind", "audience", "start", "sequence"],
                 name="notification_once",
                 violation_error_message="Diese Mail ist schon vorgemerkt.",
             ),
@@ -297,7 +334,10 @@ class Notification(models.Model):
         told = {
             self.Kind.CONFIRMATION: Booking.Status.CONFIRMED,
             self.Kind.CANCELLATION: Booking.Status.CANCELLED,
+            self.Kind.MOVED: Booking.Status.CONFIRMED,
         }
+        if self.kind == self.Kind.MOVED and self.sequence != self.booking.sequence:
+            return False  # moved once more since: the newer mail tells it all
         return (
             self.sent_at is None
             and self.start == self.booking.start

@@ -20,8 +20,12 @@ from booking.slots import Hours, Terms, Window
 
 # What the address of a hidden type of call begins with.
 PRIVATE = "privat"
+# What the addresses begin with on the way to another time for an appointment.
+MOVING = "verschieben"
 # The first words of the booking's own addresses.
-RESERVED_SLUGS = frozenset({"pruefen", "gebucht", "absagen", "freigeben", "kalender", PRIVATE})
+RESERVED_SLUGS = frozenset(
+    {"pruefen", "gebucht", "absagen", "freigeben", "kalender", PRIVATE, MOVING}
+)
 DAY = timedelta(days=1)
 
 
@@ -327,6 +331,17 @@ class CallType(models.Model):
         null=True,
         blank=True,
         help_text="Von Montag bis Sonntag; alle Gespräche im Kalender zählen mit. Leer: ohne Grenze.",
+    )
+    move_until_hours = models.PositiveSmallIntegerField(
+        "Verschieben bis Stunden vorher",
+        default=0,
+        help_text="So viele Stunden vorher können Gäste noch selbst verschieben. "
+        "0: bis zum Beginn. Du selbst kannst es immer.",
+    )
+    cancel_until_hours = models.PositiveSmallIntegerField(
+        "Absagen bis Stunden vorher",
+        default=0,
+        help_text="So viele Stunden vorher können Gäste noch selbst absagen. 0: bis zum Beginn.",
     )
     price_cents = models.PositiveIntegerField(
         "Preis in Cent",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Sequence
+from datetime import date, datetime
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -13,7 +14,7 @@ from django.views.decorators.http import require_safe
 from booking import scheduling, slots
 from booking.models import CallType
 from booking.models.calendar import PRIVATE
-from booking.views.visitor import visitor_of
+from booking.views.visitor import Visitor, visitor_of
 
 DAYS_A_PAGE = 10
 NOON = 12
@@ -28,8 +29,18 @@ def days(request: HttpRequest, address: str = "") -> HttpResponse:
         if address:
             raise Http404
         return render(request, "booking/closed.html")
-    visitor = visitor_of(request, call_type.calendar)
-    offers = scheduling.offered_slots(call_type, now=now, besides=visitor.held)
+    return days_page(request, call_type, visitor_of(request, call_type), others=others, now=now)
+
+
+def days_page(
+    request: HttpRequest,
+    call_type: CallType,
+    visitor: Visitor,
+    *,
+    others: Sequence[CallType] = (),
+    now: datetime,
+) -> HttpResponse:
+    offers = scheduling.offered_slots(call_type, now=now, besides=visitor.besides)
     free = slots.by_day(offers if call_type.is_bookable else [], visitor.zone)
     since = _date(request.GET.get("ab", ""))
     shown = [day for day in free if since is None or day >= since]
@@ -53,7 +64,7 @@ def days(request: HttpRequest, address: str = "") -> HttpResponse:
             "months": _months(list(free)),
         },
     )
-    if visitor.held is not None:
+    if visitor.besides is not None:
         add_never_cache_headers(answer)
     return answer
 
@@ -65,15 +76,20 @@ def times(request: HttpRequest, address: str, day: date) -> HttpResponse:
     call_type = CallType.objects.at(address).bookable().first()
     if call_type is None:
         raise Http404
-    visitor = visitor_of(request, call_type.calendar)
+    return times_page(request, call_type, visitor_of(request, call_type), day=day, now=now)
+
+
+def times_page(
+    request: HttpRequest, call_type: CallType, visitor: Visitor, *, day: date, now: datetime
+) -> HttpResponse:
     span = slots.dates_span(day, day, visitor.zone)
-    free = scheduling.offered_slots(call_type, now=now, within=span, besides=visitor.held)
+    free = scheduling.offered_slots(call_type, now=now, within=span, besides=visitor.besides)
     following = None
     if not free:
         following = next(
             iter(
                 scheduling.next_offers(
-                    call_type, now=now, after=span.end, count=1, besides=visitor.held
+                    call_type, now=now, after=span.end, count=1, besides=visitor.besides
                 )
             ),
             None,
@@ -92,7 +108,7 @@ def times(request: HttpRequest, address: str, day: date) -> HttpResponse:
             "following": following,
         },
     )
-    if visitor.held is not None:
+    if visitor.besides is not None:
         add_never_cache_headers(answer)
     return answer
 

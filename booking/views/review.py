@@ -53,4 +53,4 @@ def release(request: HttpRequest, token: str) -> HttpResponse:
     booking = scheduling.release(booking, now=timezone.now())
     if not booking.is_unfinished:
         return redirect("booking:booked", token)
-    return render(request, "booking/released.html", {"call_type": booking.call_type})
+    return render(request, "booking/released.html", {"visitor": guest_of(booking)})

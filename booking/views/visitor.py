@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from booking import mail
-from booking.models import Booking, Calendar
-from booking.models.calendar import known_zones
+from booking.models import Booking, CallType
+from booking.models.calendar import MOVING, known_zones
 from coaching_site import german, links
 
 # One zone for each clock that guests are likely to live by; the address takes any other one too.
@@ -56,6 +56,22 @@ class Visitor:
     coach_zone: ZoneInfo
     asked_for_unknown_zone: bool = False
     held: Booking | None = None
+    moving: Booking | None = None
+    # What stands for the type of call in every address on this visitor's way.
+    address: str = ""
+
+    @property
+    def besides(self) -> Booking | None:
+        """The visitor's own booking, which must not stand in its own way."""
+        return self.moving or self.held
+
+    @property
+    def moving_token(self) -> str:
+        return mail.token(self.moving) if self.moving else ""
+
+    @property
+    def steps(self) -> int:
+        return 3 if self.moving else 4
 
     @property
     def is_elsewhere(self) -> bool:
@@ -64,9 +80,11 @@ class Visitor:
 
     @property
     def carried(self) -> dict[str, str]:
-        """What every link takes along. The coach's zone goes without saying."""
+        """What every link takes along. One zone goes without saying: the coach's, or who moves an
+        appointment has that of the appointment."""
         carried = {}
-        if self.is_elsewhere:
+        known = self.moving.visitor_zone if self.moving else self.coach_zone.key
+        if self.zone.key != known:
             carried["tz"] = self.zone.key
         if self.held is not None:
             carried["gehalten"] = mail.token(self.held)
@@ -88,8 +106,9 @@ class Visitor:
         return [(name, german.zone_name(ZoneInfo(name), moment)) for name in names]
 
 
-def visitor_of(request: HttpRequest, calendar: Calendar) -> Visitor:
+def visitor_of(request: HttpRequest, call_type: CallType) -> Visitor:
     """Read the visitor from the address; a zone nobody knows becomes the coach's."""
+    calendar = call_type.calendar
     wanted = request.GET.get("tz", calendar.zone)
     is_known = wanted in known_zones()
     return Visitor(
@@ -97,6 +116,20 @@ def visitor_of(request: HttpRequest, calendar: Calendar) -> Visitor:
         coach_zone=calendar.tz,
         asked_for_unknown_zone=not is_known,
         held=_own_hold(request.GET.get("gehalten")),
+        address=call_type.address,
+    )
+
+
+def mover_of(request: HttpRequest, booking: Booking) -> Visitor:
+    """The guest of this booking, on the way to another time for it."""
+    wanted = request.GET.get("tz", booking.visitor_zone)
+    is_known = wanted in known_zones()
+    return Visitor(
+        zone=ZoneInfo(wanted) if is_known else booking.guest_zone,
+        coach_zone=booking.calendar.tz,
+        asked_for_unknown_zone=not is_known,
+        moving=booking,
+        address=f"{MOVING}/{mail.token(booking)}",
     )
 
 
@@ -106,6 +139,7 @@ def guest_of(booking: Booking) -> Visitor:
         zone=booking.guest_zone,
         coach_zone=booking.calendar.tz,
         held=booking if booking.is_unfinished else None,
+        address=booking.call_type.address,
     )
 
 
