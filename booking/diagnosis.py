@@ -88,6 +88,8 @@ def _pieces(booking: Booking, zone: ZoneInfo) -> Iterator[tuple[Interval, str, B
 def _what(booking: Booking, zone: ZoneInfo) -> str:
     if booking.status == Booking.Status.HELD and booking.held_until is not None:
         return f"gehalten bis {german.clock(booking.held_until, zone)}"
+    if booking.is_request and booking.requested_until is not None:
+        return f"angefragt, gehalten bis {_moment(booking.requested_until, zone)}"
     return booking.get_status_display()
 
 
@@ -264,6 +266,9 @@ class _Case:
         if booking.status == Booking.Status.HELD and booking.held_until is not None:
             until = german.clock(booking.held_until, self.zone)
             sentence = f"Jemand bucht gerade {clocks}; die Zeit wird bis {until} gehalten."
+        elif booking.is_request and booking.requested_until is not None:
+            until = _moment(booking.requested_until, self.zone)
+            sentence = f"Diese Zeit ist angefragt: {clocks}; sie wird bis {until} gehalten."
         else:
             sentence = f"Zu dieser Zeit ist schon ein Termin: {clocks}."
         return Finding(sentence, (booking,), can_be_overridden=False)

@@ -67,6 +67,12 @@ class AlreadyCancelled(BookingError):
     message = "Dieser Termin wurde abgesagt. Du kannst dir einen neuen aussuchen."
 
 
+class RequestOver(BookingError):
+    """Nobody waits for an answer any more."""
+
+    message = "Diese Anfrage ist nicht mehr offen."
+
+
 class NotBooked(BookingError):
     """There is no appointment to call off: it was never confirmed, or its hold ran out."""
 

@@ -15,6 +15,7 @@ from coaching_site import links, mail
 from pages.models import Practice
 
 PURPOSE = "booking"
+REQUEST_PURPOSE = "booking.request"
 
 
 def confirmation_to_guest(booking: Booking) -> None:
@@ -37,6 +38,9 @@ def confirmation_to_coach(booking: Booking) -> None:
 
 
 def cancellation_to_guest(booking: Booking) -> None:
+    if booking.confirmed_at is None:
+        request_over_to_guest(booking)
+        return
     _send(
         "cancellation_guest",
         booking,
@@ -47,12 +51,39 @@ def cancellation_to_guest(booking: Booking) -> None:
 
 
 def cancellation_to_coach(booking: Booking) -> None:
+    if booking.confirmed_at is None:
+        request_over_to_coach(booking)
+        return
     _send(
         "cancellation_coach",
         booking,
         to=settings.COACH_EMAIL,
         reply_to=booking.email,
     )
+
+
+def request_to_guest(booking: Booking) -> None:
+    _send("request_guest", booking, to=booking.email)
+
+
+def request_to_coach(booking: Booking) -> None:
+    answer_url = links.absolute(reverse("booking:request", args=[request_token(booking)]))
+    _send(
+        "request_coach",
+        booking,
+        to=settings.COACH_EMAIL,
+        reply_to=booking.email,
+        more={"answer_url": answer_url},
+    )
+
+
+def request_over_to_guest(booking: Booking) -> None:
+    """Declined, withdrawn or never answered: nothing was in anybody's calendar yet."""
+    _send("request_over_guest", booking, to=booking.email)
+
+
+def request_over_to_coach(booking: Booking) -> None:
+    _send("request_over_coach", booking, to=settings.COACH_EMAIL, reply_to=booking.email)
 
 
 def moved_to_guest(booking: Booking) -> None:
@@ -98,6 +129,11 @@ def token(booking: Booking) -> str:
     return links.sign(PURPOSE, booking.reference)
 
 
+def request_token(booking: Booking) -> str:
+    """What opens the coach's page for a request; guests' links do not."""
+    return links.sign(REQUEST_PURPOSE, booking.reference)
+
+
 def _addresses(booking: Booking) -> dict[str, str]:
     pages = {"manage_url": "booked", "move_url": "move", "cancel_url": "cancel"}
     return {
@@ -114,6 +150,7 @@ def _send(
     reply_to: str | None = None,
     file: bytes | None = None,
     method: str = "",
+    more: dict[str, str] | None = None,
 ) -> None:
     alternatives, attachments = [], []
     if file is not None:
@@ -133,6 +170,7 @@ def _send(
             "desk_url": links.absolute(reverse("admin:booking_booking_change", args=[booking.pk])),
             "again_url": links.absolute(reverse("booking:days")),
             **_addresses(booking),
+            **(more or {}),
         },
         key=f"booking/{booking.reference}/{template}/{_instant(booking.start)}/{booking.sequence}",
         alternatives=alternatives,

@@ -22,6 +22,7 @@ from booking.errors import (
     HoldRanOut,
     NotBookable,
     NotMovable,
+    RequestOver,
     SlotPast,
     SlotRefused,
     SlotTaken,
@@ -168,10 +169,13 @@ def hold(
 def still_good(booking: Booking, *, now: datetime) -> None:
     """Return if this booking could be confirmed right away, else raise what stands against it.
 
-    HoldRanOut says that only the guest's yes is missing; SlotRefused that the time is gone.
+    HoldRanOut says that only the guest's yes is missing; SlotRefused that the time is gone;
+    AlreadyCancelled and RequestOver that this booking is over.
     """
     if booking.is_cancelled:
         raise AlreadyCancelled
+    if booking.is_lapsed:
+        raise RequestOver
     if booking.start <= now:
         raise SlotPast
     if not booking.is_held(now):
@@ -180,13 +184,13 @@ def still_good(booking: Booking, *, now: datetime) -> None:
 
 
 def confirm(booking: Booking, *, now: datetime, again: bool = False) -> Booking:
-    """Book what is held, and owe both sides a mail. Twice is the same as once.
+    """Book what is held, or ask for it, and owe both sides a mail. Twice is the same as once.
 
     Raises what `still_good` raises; `again` is the guest's yes after the hold ran out.
     """
     with _alone_in(booking.calendar):
         booking = Booking.objects.locked(booking)
-        if booking.is_confirmed:
+        if booking.is_confirmed or booking.is_request:
             return booking
         try:
             still_good(booking, now=now)
@@ -194,12 +198,28 @@ def confirm(booking: Booking, *, now: datetime, again: bool = False) -> Booking:
             if not again:
                 raise
             _free_expired_holds(booking.calendar, now=now)
-        booking.status = Booking.Status.CONFIRMED
-        booking.confirmed_at = now
         booking.held_until = None
         booking.network = ""
-        booking.save()
-        notices.announce(booking, Notification.Kind.CONFIRMATION, now=now)
+        if booking.call_type.needs_approval:
+            patience = timedelta(hours=booking.call_type.approval_hours)
+            booking.status = Booking.Status.REQUESTED
+            booking.requested_until = min(now + patience, booking.start)
+            booking.save()
+            notices.announce(booking, Notification.Kind.REQUEST, now=now)
+        else:
+            _book(booking, now=now)
+        return booking
+
+
+def accept(booking: Booking, *, now: datetime) -> Booking:
+    """Say yes to a request. Twice is the same as once. Raises RequestOver."""
+    with _alone_in(booking.calendar):
+        booking = Booking.objects.locked(booking)
+        if booking.is_confirmed:
+            return booking
+        if not booking.can_be_accepted(now):
+            raise RequestOver
+        _book(booking, now=now)
         return booking
 
 
@@ -258,7 +278,10 @@ def release(booking: Booking, *, now: datetime) -> Booking:
 
 
 def free_expired_holds(*, now: datetime) -> int:
-    """Tidy up after guests who did not come back. Nobody waits for it: a hold ends by its time."""
+    """Tidy up after guests who did not come back, and tell both sides of unanswered requests.
+
+    Nobody waits for it: holds and requests end by their time.
+    """
     freed = 0
     for calendar in Calendar.objects.all():
         with _alone_in(calendar):
@@ -335,8 +358,19 @@ def _lock_address(address: str) -> None:
         )
 
 
+def _book(booking: Booking, *, now: datetime) -> None:
+    booking.status = Booking.Status.CONFIRMED
+    booking.confirmed_at = now
+    booking.save()
+    notices.announce(booking, Notification.Kind.CONFIRMATION, now=now)
+
+
 def _free_expired_holds(calendar: Calendar, *, now: datetime) -> int:
-    """Mark the holds whose time is over; to the constraint they would still be in the way."""
+    """Mark what ran out, holds and requests; to the constraint they would still be in the way."""
+    for request in Booking.objects.in_calendar(calendar).requests_ran_out(now).select_for_update():
+        request.status = Booking.Status.EXPIRED
+        request.save()
+        notices.announce(request, Notification.Kind.LAPSE, now=now)
     ran_out = Booking.objects.in_calendar(calendar).hold_ran_out(now)
     return ran_out.update(status=Booking.Status.EXPIRED, network="")
 

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from django.urls import path, register_converter
 
 from booking.models.calendar import MOVING, PRIVATE
-from booking.views import booked, choosing, details, moving, review
+from booking.views import booked, choosing, details, moving, requests, review
 
 
 class DayConverter:
@@ -60,6 +60,7 @@ urlpatterns = [
     path("freigeben/<str:token>/", review.release, name="release"),
     path("gebucht/<str:token>/", booked.booked, name="booked"),
     path("absagen/<str:token>/", booked.cancel, name="cancel"),
+    path("anfrage/<str:token>/", requests.answer, name="request"),
     path("kalender/<str:token>.ics", booked.calendar_file, name="calendar_file"),
     path("verschieben/<str:token>/", moving.days, name="move"),
     path("verschieben/<str:token>/<day:day>/", moving.times),

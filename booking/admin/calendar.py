@@ -114,6 +114,7 @@ class CallTypeAdmin(admin.ModelAdmin[CallType]):
     prepopulated_fields = {"slug": ["title"]}
     fieldsets = [
         (None, {"fields": ["title", "slug", "description", "is_active", "position"]}),
+        ("Anfragen", {"fields": ["needs_approval", "approval_hours"]}),
         ("Geheimer Link", {"fields": ["is_hidden", "secret_link"]}),
         ("Zeit", {"fields": ["calendar", "length", "step", "buffer_before", "buffer_after"]}),
         (

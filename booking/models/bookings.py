@@ -47,9 +47,15 @@ class BookingQuerySet(models.QuerySet["Booking"]):
         return self.filter(start__lt=span.end, end__gt=span.start)
 
     def taking_time(self, now: datetime) -> BookingQuerySet:
-        """Whatever keeps others out at `now`. A hold counts until its last second is over."""
-        settled = Q(status__in=[Booking.Status.REQUESTED, Booking.Status.CONFIRMED])
-        return self.filter(settled | Q(status=Booking.Status.HELD, held_until__gt=now))
+        """Whatever keeps others out at `now`. Holds and requests count until their last second."""
+        return self.filter(
+            Q(status=Booking.Status.CONFIRMED)
+            | Q(status=Booking.Status.HELD, held_until__gt=now)
+            | Q(status=Booking.Status.REQUESTED, requested_until__gt=now)
+        )
+
+    def requests_ran_out(self, now: datetime) -> BookingQuerySet:
+        return self.filter(status=Booking.Status.REQUESTED, requested_until__lte=now)
 
     def hold_ran_out(self, now: datetime) -> BookingQuerySet:
         return self.filter(status=Booking.Status.HELD, held_until__lte=now)
@@ -80,7 +86,8 @@ class Booking(models.Model):
     """An appointment someone wants.
 
     HELD → CONFIRMED while it is held, else EXPIRED; EXPIRED → HELD or CONFIRMED if the time is
-    still free; REQUESTED → CONFIRMED or CANCELLED; CONFIRMED → CANCELLED. CANCELLED stays.
+    still free. Types that need approval: HELD → REQUESTED → CONFIRMED or CANCELLED, or EXPIRED
+    for good if nobody answers. CONFIRMED → CANCELLED. CANCELLED stays.
     """
 
     class Status(models.TextChoices):
@@ -116,6 +123,7 @@ class Booking(models.Model):
         "absagen bis Stunden vorher", default=0, editable=False
     )
     held_until = models.DateTimeField("gehalten bis", null=True, blank=True)
+    requested_until = models.DateTimeField("angefragt bis", null=True, blank=True)
 
     name = models.CharField("Name", max_length=200)
     email = models.EmailField("E-Mail-Adresse")
@@ -190,6 +198,11 @@ class Booking(models.Model):
                 condition=~Q(status="held") | Q(held_until__isnull=False),
                 violation_error_message="Ein gehaltener Termin braucht ein Ende der Haltezeit.",
             ),
+            models.CheckConstraint(
+                name="booking_requested_until_a_time",
+                condition=~Q(status="requested") | Q(requested_until__isnull=False),
+                violation_error_message="Eine Anfrage braucht ein Ende.",
+            ),
             models.UniqueConstraint(
                 Lower("email"),
                 name="booking_one_hold_an_address",
@@ -248,8 +261,22 @@ class Booking(models.Model):
 
     @property
     def is_unfinished(self) -> bool:
-        """Held or expired: not an appointment yet, so its guest may still change everything."""
-        return self.status in (self.Status.HELD, self.Status.EXPIRED)
+        """Held or no longer: not an appointment yet, so its guest may still change everything."""
+        ran_out = self.status == self.Status.EXPIRED and not self.is_lapsed
+        return ran_out or self.status == self.Status.HELD
+
+    @property
+    def is_request(self) -> bool:
+        return self.status == self.Status.REQUESTED
+
+    @property
+    def is_lapsed(self) -> bool:
+        """Whether it was asked for and nobody answered."""
+        return self.status == self.Status.EXPIRED and self.requested_until is not None
+
+    def can_be_accepted(self, now: datetime) -> bool:
+        """Whether this request still waits; its time decides, not a job that tidies up."""
+        return self.is_request and self.requested_until is not None and self.requested_until > now
 
     @property
     def can_be_called_off(self) -> bool:
@@ -269,7 +296,8 @@ class Booking(models.Model):
         return self.is_confirmed and now <= self.move_until and now < self.start
 
     def guest_may_cancel(self, now: datetime) -> bool:
-        return self.can_be_called_off and now <= self.cancel_until and now < self.start
+        in_time = self.is_request or now <= self.cancel_until
+        return self.can_be_called_off and in_time and now < self.start
 
     def is_held(self, now: datetime) -> bool:
         """Whether this hold still keeps others out; its time decides, not a job that tidies up."""
@@ -297,6 +325,8 @@ class Notification(models.Model):
         CONFIRMATION = "confirmation", "Bestätigung"
         CANCELLATION = "cancellation", "Absage"
         MOVED = "moved", "Verschiebung"
+        REQUEST = "request", "Anfrage"
+        LAPSE = "lapse", "Anfrage ohne Antwort"
 
     booking = models.ForeignKey(
         Booking, models.CASCADE, related_name="notifications", verbose_name="Termin"
@@ -335,6 +365,8 @@ class Notification(models.Model):
             self.Kind.CONFIRMATION: Booking.Status.CONFIRMED,
             self.Kind.CANCELLATION: Booking.Status.CANCELLED,
             self.Kind.MOVED: Booking.Status.CONFIRMED,
+            self.Kind.REQUEST: Booking.Status.REQUESTED,
+            self.Kind.LAPSE: Booking.Status.EXPIRED,
         }
         if self.kind == self.Kind.MOVED and self.sequence != self.booking.sequence:
             return False  # moved once more since: the newer mail tells it all

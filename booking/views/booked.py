@@ -47,7 +47,7 @@ def cancel(request: HttpRequest, token: str) -> HttpResponse:
     now = timezone.now()
     page = {"booking": booking, "visitor": guest_of(booking), "token": token}
     if request.method != "POST":
-        if booking.is_unfinished:
+        if not (booking.is_cancelled or booking.can_be_called_off):
             page["refusal"] = NotBooked.message
         elif not (booking.is_cancelled or booking.guest_may_cancel(now)):
             page["refusal"] = cancellation.too_late(booking, now=now).message
@@ -64,7 +64,7 @@ def cancel(request: HttpRequest, token: str) -> HttpResponse:
 @require_safe
 def calendar_file(request: HttpRequest, token: str) -> HttpResponse:
     booking = find_booking(token)
-    if booking is None or booking.is_unfinished:
+    if booking is None or booking.confirmed_at is None:
         return unknown_link(request)
     return HttpResponse(
         mail.calendar_file(booking),

@@ -145,7 +145,16 @@ def guest_of(booking: Booking) -> Visitor:
 
 def find_booking(token: str) -> Booking | None:
     """The booking a signed link belongs to, or None if the link is mangled or out of date."""
-    reference = links.read(mail.PURPOSE, token)
+    return _signed_for(mail.PURPOSE, token)
+
+
+def find_request(token: str) -> Booking | None:
+    """The booking that a link for the coach's answer belongs to, or None."""
+    return _signed_for(mail.REQUEST_PURPOSE, token)
+
+
+def _signed_for(purpose: str, token: str) -> Booking | None:
+    reference = links.read(purpose, token)
     if reference is None:
         return None
     return Booking.objects.with_its_type().filter(reference=reference).first()
