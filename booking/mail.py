@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from booking import ics
-from booking.models import Booking
+from booking.models import Booking, BusyFeed
 from coaching_site import links, mail
 from pages.models import Practice
 
@@ -105,6 +105,14 @@ def moved_to_coach(booking: Booking) -> None:
     )
 
 
+def feed_failing_to_coach(feed: BusyFeed) -> None:
+    _send_about_feed("feed_failing", feed)
+
+
+def feed_well_to_coach(feed: BusyFeed) -> None:
+    _send_about_feed("feed_well", feed)
+
+
 def calendar_file(booking: Booking) -> bytes:
     """The booking as a calendar file, as it stands: an invitation or its withdrawal."""
     practice = Practice.current()
@@ -175,6 +183,20 @@ def _send(
         key=f"booking/{booking.reference}/{template}/{_instant(booking.start)}/{booking.sequence}",
         alternatives=alternatives,
         attachments=attachments,
+    )
+
+
+def _send_about_feed(template: str, feed: BusyFeed) -> None:
+    since = feed.failing_since or feed.fetched_at or feed.created_at
+    mail.send(
+        f"booking/mail/{template}",
+        to=settings.COACH_EMAIL,
+        context={
+            "feed": feed,
+            "zone": feed.calendar.tz,
+            "desk_url": links.absolute(reverse("admin:booking_busyfeed_change", args=[feed.pk])),
+        },
+        key=f"feed/{feed.pk}/{template}/{_instant(since)}",
     )
 
 

@@ -31,7 +31,7 @@ from booking.errors import (
     TooLateToMove,
     TooManyHolds,
 )
-from booking.models import Answer, Booking, Calendar, CallType, Notification
+from booking.models import Answer, Booking, Calendar, CallType, Notification, taken_time
 from booking.slots import Hours, Interval, Reason, Refusal, Taken
 
 HOLD_LIFE = timedelta(minutes=15)
@@ -424,12 +424,9 @@ def _hours(call_type: CallType, span: Interval) -> Hours:
 def _taken(
     call_type: CallType, hours: Hours, span: Interval, *, now: datetime, besides: Booking | None
 ) -> list[Taken]:
-    """What is taken around the span, one query."""
+    """What bookings and other calendars take around the span, one query."""
     around = slots.taken_span(hours, call_type.terms(), span)
-    bookings = Booking.objects.in_calendar(call_type.calendar).taking_time(now).touching(around)
-    if besides is not None:
-        bookings = bookings.exclude(pk=besides.pk)
-    return [booking.taken() for booking in bookings]
+    return taken_time(call_type.calendar, around, now=now, besides=besides)
 
 
 def _refusal(reasons: set[Reason]) -> SlotRefused:

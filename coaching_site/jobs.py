@@ -10,9 +10,11 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from django.db import transaction
 from procrastinate import App, JobContext, RetryDecision, RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.jobs import Job
 
 logger = logging.getLogger(__name__)
@@ -47,6 +49,23 @@ def enqueue(task: str, **arguments: Any) -> int:
         task, queue=known.queue, priority=known.priority, lock=known.lock
     )
     return deferrer.defer(**arguments)
+
+
+def enqueue_once(task: str, *, key: str, **arguments: Any) -> bool:
+    """As `enqueue`, unless a job of this key waits already. Jobs of one key never run side by side.
+
+    Returns whether a job was put in.
+    """
+    known = app.tasks[task]
+    deferrer = _through_django.configure_task(
+        task, queue=known.queue, priority=known.priority, lock=key, queueing_lock=key
+    )
+    try:
+        with transaction.atomic():  # the refusal must not spoil the caller's transaction
+            deferrer.defer(**arguments)
+    except AlreadyEnqueued:
+        return False
+    return True
 
 
 @app.periodic(cron="* * * * *")

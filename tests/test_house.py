@@ -15,6 +15,7 @@ ROOMS = ("coaching_site", "pages", "booking", "newsletter")
 FLOORS = {
     0: (
         "slots",
+        "busy_times",
         "errors",
         "jobs",
         "german",
@@ -32,6 +33,7 @@ FLOORS = {
     2: (
         "mail",
         "ics",
+        "busy_feeds",
         "rendering",
         "context",
         "checks",
@@ -42,6 +44,7 @@ FLOORS = {
     ),
     3: (
         "scheduling",
+        "feeds_sync",
         "diagnosis",
         "limits",
         "subscriptions",

@@ -130,18 +130,7 @@ class CallTypeAdmin(admin.ModelAdmin[CallType]):
                 ]
             },
         ),
-        (
-            "Ort und Preis",
-            {
-                "fields": [
-                    "place_kind",
-                    "place_detail",
-                    "preparation",
-                    "price_cents",
-                    "deposit_cents",
-                ]
-            },
-        ),
+        ("Ort und Preis", {"fields": ["place_kind", "place_detail", "preparation", "price_cents"]}),
     ]
     readonly_fields = ["secret_link"]
     inlines = [QuestionInline]

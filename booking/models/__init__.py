@@ -2,11 +2,15 @@
 
 from booking.models.bookings import Booking, Notification
 from booking.models.calendar import Calendar, CallType, DateOverride, FederalState, WeeklyHours
+from booking.models.feeds import BusyFeed, BusyTime
 from booking.models.questions import Answer, Question
+from booking.models.taken import taken_time
 
 __all__ = [
     "Answer",
     "Booking",
+    "BusyFeed",
+    "BusyTime",
     "Calendar",
     "CallType",
     "DateOverride",
@@ -14,4 +18,5 @@ __all__ = [
     "Notification",
     "Question",
     "WeeklyHours",
+    "taken_time",
 ]
