@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -30,7 +30,7 @@ class DaysPage:
 
     practice: Practice
     call_type: CallType
-    others: list[CallType]
+    others: Sequence[CallType]
     visitor: Visitor
     offers: list[Interval]
     now: datetime
@@ -74,11 +74,22 @@ def days(request: HttpRequest, address: str = "") -> HttpResponse:
         if address:
             raise Http404
         return render(request, "booking/closed.html")
-    visitor = visitor_of(request, call_type.calendar)
-    offers = scheduling.offered_slots(call_type, now=now, besides=visitor.held)
+    return days_page(request, call_type, visitor_of(request, call_type), others=others, now=now)
+
+
+def days_page(
+    request: HttpRequest,
+    call_type: CallType,
+    visitor: Visitor,
+    *,
+    others: Sequence[CallType] = (),
+    now: datetime,
+) -> HttpResponse:
+    """The days of a type, for somebody new or for whoever brings a booking along."""
+    offers = scheduling.offered_slots(call_type, now=now, besides=visitor.besides)
     page = DaysPage(Practice.current(), call_type, others, visitor, offers, now)
-    if visitor.held is not None:
-        # Somebody's own page: the hold they bring along stands in its links.
+    if visitor.besides is not None:
+        # Somebody's own page: what they bring along stands in its links.
         answer = render(request, "booking/days.html", page.context(request.GET.get("ab", "")))
         add_never_cache_headers(answer)
         return answer
@@ -97,15 +108,20 @@ def times(request: HttpRequest, address: str, day: date) -> HttpResponse:
     call_type = CallType.objects.at(address).bookable().first()
     if call_type is None:
         raise Http404
-    visitor = visitor_of(request, call_type.calendar)
+    return times_page(request, call_type, visitor_of(request, call_type), day=day, now=now)
+
+
+def times_page(
+    request: HttpRequest, call_type: CallType, visitor: Visitor, *, day: date, now: datetime
+) -> HttpResponse:
     span = slots.dates_span(day, day, visitor.zone)
-    free = scheduling.offered_slots(call_type, now=now, within=span, besides=visitor.held)
+    free = scheduling.offered_slots(call_type, now=now, within=span, besides=visitor.besides)
     following = None
     if not free:
         following = next(
             iter(
                 scheduling.next_offers(
-                    call_type, now=now, after=span.end, count=1, besides=visitor.held
+                    call_type, now=now, after=span.end, count=1, besides=visitor.besides
                 )
             ),
             None,
@@ -124,7 +140,7 @@ def times(request: HttpRequest, address: str, day: date) -> HttpResponse:
             "following": following,
         },
     )
-    if visitor.held is not None:
+    if visitor.besides is not None:
         add_never_cache_headers(answer)
     return answer
 

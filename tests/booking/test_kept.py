@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 
 def page(client, address="/termin/") -> str:
-    return client.get(address).content.decode()
+    return str(client.get(address).content.decode())
 
 
 def test_a_page_is_rendered_once_for_the_same_facts(call_type, clock, client, monkeypatch):
