@@ -55,6 +55,19 @@ def cancellation_to_coach(booking: Booking) -> None:
     )
 
 
+def first_reminder_to_guest(booking: Booking) -> None:
+    _send("reminder_guest", booking, to=booking.email, occasion="first_reminder")
+
+
+def second_reminder_to_guest(booking: Booking) -> None:
+    _send("reminder_guest", booking, to=booking.email, occasion="second_reminder")
+
+
+def follow_up_to_guest(booking: Booking) -> None:
+    """Asking for feedback is advertising in law: only to those who agreed."""
+    _send("follow_up_guest", booking, to=booking.email)
+
+
 def calendar_file(booking: Booking) -> bytes:
     """The booking as a calendar file, as it stands: an invitation or its withdrawal."""
     practice = Practice.current()
@@ -94,6 +107,7 @@ def _send(
     reply_to: str | None = None,
     file: bytes | None = None,
     method: str = "",
+    occasion: str = "",
 ) -> None:
     alternatives, attachments = [], []
     if file is not None:
@@ -114,7 +128,7 @@ def _send(
             "again_url": links.absolute(reverse("booking:days")),
             **_addresses(booking),
         },
-        key=f"booking/{booking.reference}/{template}/{_instant(booking.start)}",
+        key=f"booking/{booking.reference}/{occasion or template}/{_instant(booking.start)}",
         alternatives=alternatives,
         attachments=attachments,
     )

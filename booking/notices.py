@@ -4,19 +4,34 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.db import connection, transaction
+
 from booking.models import Booking, Notification
 from coaching_site import jobs
+
+ADD = """
+    INSERT INTO booking_notification
+        (booking_id, kind, audience, start, created_at, attempts, last_error)
+    VALUES (%s, %s, %s, %s, %s, 0, '')
+    ON CONFLICT DO NOTHING
+    RETURNING id
+"""
 
 
 def announce(booking: Booking, kind: Notification.Kind, *, now: datetime) -> None:
     """Owe both sides this mail, once. Call it in the transaction that gives the reason."""
     for audience in Booking.Side:
-        notification, is_new = Notification.objects.get_or_create(
-            booking=booking,
-            kind=kind,
-            audience=audience,
-            start=booking.start,
-            defaults={"created_at": now},
-        )
-        if is_new:
-            jobs.enqueue("booking.send_notification", notification_id=notification.pk)
+        owe(booking, kind, audience, now=now)
+
+
+def owe(
+    booking: Booking, kind: Notification.Kind, audience: Booking.Side, *, now: datetime
+) -> bool:
+    """Owe one side this mail, and say whether that is new. Many may ask at once."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(ADD, [booking.pk, kind, audience, booking.start, now])
+            added = cursor.fetchone()
+        if added is not None:
+            jobs.enqueue("booking.send_notification", notification_id=added[0])
+    return added is not None

@@ -8,11 +8,14 @@ would break that promise; hence the second app, used for enqueueing alone.
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 from procrastinate import App, JobContext, RetryDecision, RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.jobs import Job
 
 logger = logging.getLogger(__name__)
@@ -37,16 +40,28 @@ class Patient(RetryStrategy):
 PATIENT = Patient(max_attempts=11, exponential_wait=3)
 
 
-def enqueue(task: str, **arguments: Any) -> int:
+def enqueue(task: str, *, at: datetime | None = None, **arguments: Any) -> int:
     """Put a job for the named task into the queue, in the caller's transaction.
 
-    Arguments are plain JSON values. Raises KeyError when no such task is registered.
+    Arguments are plain JSON values; the job runs soon, or not before `at`. Raises KeyError when no such task is registered.
     """
     known = app.tasks[task]
     deferrer = _through_django.configure_task(
-        task, queue=known.queue, priority=known.priority, lock=known.lock
+        task, queue=known.queue, priority=known.priority, lock=known.lock, schedule_at=at
     )
     return deferrer.defer(**arguments)
+
+
+def on_record(task: str, argument: str, values: Collection[int]) -> set[int]:
+    """Those values for which a job of this task waits, runs or has failed for good."""
+    if not values:
+        return set()
+    found = ProcrastinateJob.objects.filter(
+        task_name=task,
+        status__in=("todo", "doing", "failed"),
+        **{f"args__{argument}__in": list(values)},
+    )
+    return set(found.values_list(f"args__{argument}", flat=True))
 
 
 @app.periodic(cron="* * * * *")

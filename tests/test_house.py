@@ -37,7 +37,7 @@ FLOORS = {
         "portraits",
         "consent",
     ),
-    3: ("scheduling", "subscriptions", "notices", "sitemaps", "middleware", "health"),
+    3: ("scheduling", "subscriptions", "notices", "reminders", "sitemaps", "middleware", "health"),
     4: ("cancellation",),
     5: ("forms",),
     6: ("views", "admin", "tasks", "commands", "site", "templatetags"),

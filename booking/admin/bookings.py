@@ -121,7 +121,8 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
     def mails(self, booking: Booking) -> str:
         """How the ledger stands: sent, under way, or what the server said."""
         rows = list(booking.notifications.all())
-        owed = [row for row in rows if row.is_owed]
+        now = timezone.now()
+        owed = [row for row in rows if row.is_owed_at(now)]
         failed = [row for row in owed if row.last_error]
         if failed:
             return f"Fehler: {failed[-1].last_error}"

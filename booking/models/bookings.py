@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
-from django.db.models import F, Func, Q
+from django.db.models import Exists, F, Func, OuterRef, Q
 
 from booking.models.calendar import Calendar, CallType, real_zone
 from booking.slots import Interval, Taken
@@ -20,6 +20,14 @@ from booking.slots import Interval, Taken
 # are heard and typed right. Eight of them are about 36 bits.
 REFERENCE_LETTERS = "ACDEFGHJKMNPQRTWXY34679"
 REFERENCE_LENGTH = 8
+
+MINUTE = models.Value(timedelta(minutes=1))
+# Longer than a mail server may take for all its answers, each of which has EMAIL_TIMEOUT.
+CLAIM_LIFE = timedelta(minutes=3)
+# How far the coach's feed looks back.
+FEED_PAST = timedelta(days=30)
+# A request for feedback that could not be sent in time is not made up for weeks later.
+FOLLOW_UP_LIFE = timedelta(days=3)
 
 # Words a name may begin with that nobody is greeted by alone.
 TITLES = ("dr", "prof", "frau", "herr", "mag", "dipl")
@@ -55,6 +63,40 @@ class BookingQuerySet(models.QuerySet["Booking"]):
     def upcoming(self, now: datetime) -> BookingQuerySet:
         """Confirmed appointments that are not over, the next one first."""
         return self.filter(status=Booking.Status.CONFIRMED, end__gt=now).order_by("start")
+
+    def in_feed(self, calendar: Calendar, now: datetime) -> BookingQuerySet:
+        """What the coach sees in their own calendar program: confirmed calls, old ones for a while."""
+        return (
+            self.in_calendar(calendar)
+            .filter(status=Booking.Status.CONFIRMED, end__gt=now - FEED_PAST)
+            .order_by("start")
+        )
+
+    def to_remind(self, kind: Notification.Kind, now: datetime) -> BookingQuerySet:
+        """Coming calls that are near enough for this reminder, which is not in the ledger yet."""
+        written = Notification.objects.filter(
+            booking=OuterRef("pk"), kind=kind, start=OuterRef("start")
+        )
+        return self.filter(
+            ~Exists(written),
+            status=Booking.Status.CONFIRMED,
+            start__gt=now,
+            start__lte=now + F(f"call_type__{kind}") * MINUTE,
+        )
+
+    def to_follow_up(self, now: datetime) -> BookingQuerySet:
+        """Calls that ended long enough ago, of guests who agreed and were never asked."""
+        asked = Notification.objects.filter(
+            booking=OuterRef("pk"), kind=Notification.Kind.FOLLOW_UP
+        )
+        since = F("call_type__follow_up_hours") * 60 * MINUTE
+        return self.filter(
+            ~Exists(asked),
+            status=Booking.Status.CONFIRMED,
+            followup_consent_at__isnull=False,
+            end__lte=now - since,
+            end__gt=now - FOLLOW_UP_LIFE - since,
+        )
 
     def with_its_type(self) -> BookingQuerySet:
         return self.select_related("call_type", "calendar", "call_type__calendar")
@@ -116,6 +158,11 @@ class Booking(models.Model):
     cancelled_at = models.DateTimeField("abgesagt am", null=True, blank=True)
     cancelled_by = models.CharField("abgesagt von", max_length=5, choices=Side, blank=True)
     cancellation_note = models.TextField("Nachricht zur Absage", max_length=1000, blank=True)
+    no_show_at = models.DateTimeField("als nicht erschienen vermerkt", null=True, blank=True)
+    followup_consent_text = models.TextField(
+        "Zustimmung zur Bitte um Rückmeldung", blank=True, db_default="", default=""
+    )
+    followup_consent_at = models.DateTimeField("zugestimmt am", null=True, blank=True)
 
     objects = BookingQuerySet.as_manager()
 
@@ -126,6 +173,9 @@ class Booking(models.Model):
         indexes = [
             models.Index("calendar", "start", name="booking_calendar_start"),
             models.Index(F("email"), name="booking_email"),
+            models.Index(
+                "start", name="booking_confirmed_start", condition=Q(status="confirmed")
+            ),
         ]
         constraints = [
             ExclusionConstraint(
@@ -173,6 +223,17 @@ class Booking(models.Model):
                 | (Q(cancelled_at__isnull=False) & ~Q(cancelled_by="")),
                 violation_error_message="Eine Absage braucht einen Zeitpunkt und wer sie aussprach.",
             ),
+            models.CheckConstraint(
+                name="booking_no_show_after_its_start",
+                condition=Q(no_show_at__isnull=True) | Q(no_show_at__gte=F("start")),
+                violation_error_message="Ob jemand erschienen ist, weiß man erst nach dem Beginn.",
+            ),
+            models.CheckConstraint(
+                name="booking_followup_consent_has_text_and_time",
+                condition=Q(followup_consent_text="", followup_consent_at__isnull=True)
+                | (~Q(followup_consent_text="") & Q(followup_consent_at__isnull=False)),
+                violation_error_message="Eine Zustimmung braucht ihren Text und ihren Zeitpunkt.",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -214,6 +275,50 @@ class Booking(models.Model):
             and self.held_until > now
         )
 
+    def reminder_due(self, kind: Notification.Kind) -> datetime | None:
+        """When this reminder goes out. `start` is in UTC, so a day before is 24 hours before."""
+        before = {
+            Notification.Kind.FIRST_REMINDER: self.call_type.first_reminder,
+            Notification.Kind.SECOND_REMINDER: self.call_type.second_reminder,
+        }[kind]
+        return None if before is None else self.start - timedelta(minutes=before)
+
+    @property
+    def follow_up_due(self) -> datetime | None:
+        hours = self.call_type.follow_up_hours
+        return None if hours is None else self.end + timedelta(hours=hours)
+
+    def calls_for(self, kind: Notification.Kind, now: datetime) -> bool:
+        """Whether this mail makes sense at `now`, whoever asks: the rule is always asked again."""
+        kinds = Notification.Kind
+        match kind:
+            case kinds.CANCELLATION:
+                return self.is_cancelled
+            case kinds.CONFIRMATION:
+                return self.is_confirmed
+            case kinds.FIRST_REMINDER:
+                until = self.reminder_due(kinds.SECOND_REMINDER) or self.start
+                return self._is_time_for(self.reminder_due(kind), until, now)
+            case kinds.SECOND_REMINDER:
+                return self._is_time_for(self.reminder_due(kind), self.start, now)
+            case kinds.FOLLOW_UP:
+                due = self.follow_up_due
+                return (
+                    due is not None
+                    and self._is_time_for(due, due + FOLLOW_UP_LIFE, now)
+                    and self.followup_consent_at is not None
+                    and self.no_show_at is None
+                )
+
+    def _is_time_for(self, due: datetime | None, until: datetime, now: datetime) -> bool:
+        """Due and not too late; who booked after that moment has just read it all."""
+        return (
+            self.confirmed_at is not None
+            and self.is_confirmed
+            and due is not None
+            and self.confirmed_at < due <= now < until
+        )
+
     def taken(self) -> Taken:
         """The time this booking takes from the calendar."""
         return Taken(
@@ -225,12 +330,37 @@ class Booking(models.Model):
         )
 
 
+class NotificationQuerySet(models.QuerySet["Notification"]):
+    def unsent(self) -> NotificationQuerySet:
+        return self.filter(sent_at=None)
+
+    def unclaimed(self, now: datetime) -> NotificationQuerySet:
+        """Mails nobody is sending right now; who claimed one and died has lost it by now."""
+        return self.filter(Q(claimed_until=None) | Q(claimed_until__lte=now))
+
+    def with_its_booking(self) -> NotificationQuerySet:
+        return self.select_related("booking__call_type", "booking__calendar")
+
+    def claim(self, pk: int, now: datetime) -> datetime | None:
+        """Take a mail for sending, with one UPDATE that only one worker can win.
+
+        Returns until when it is ours, or None if it is sent or somebody else's.
+        """
+        until = now + CLAIM_LIFE
+        free = self.filter(pk=pk).unsent().unclaimed(now)
+        won = free.update(claimed_until=until, attempts=F("attempts") + 1)
+        return until if won else None
+
+
 class Notification(models.Model):
     """A mail that a booking owes to someone: the ledger that jobs work off."""
 
     class Kind(models.TextChoices):
         CONFIRMATION = "confirmation", "Bestätigung"
         CANCELLATION = "cancellation", "Absage"
+        FIRST_REMINDER = "first_reminder", "Erste Erinnerung"
+        SECOND_REMINDER = "second_reminder", "Zweite Erinnerung"
+        FOLLOW_UP = "follow_up", "Bitte um Rückmeldung"
 
     booking = models.ForeignKey(
         Booking, models.CASCADE, related_name="notifications", verbose_name="Termin"
@@ -240,13 +370,19 @@ class Notification(models.Model):
     start = models.DateTimeField("Beginn, von dem die Mail spricht")
     created_at = models.DateTimeField("angelegt")
     sent_at = models.DateTimeField("verschickt", null=True, blank=True)
+    claimed_until = models.DateTimeField("in Arbeit bis", null=True, blank=True)
     attempts = models.PositiveSmallIntegerField("Versuche", default=0)
     last_error = models.CharField("letzter Fehler", max_length=200, blank=True)
+
+    objects = NotificationQuerySet.as_manager()
 
     class Meta:
         verbose_name = "Mail zum Termin"
         verbose_name_plural = "Mails zu Terminen"
         ordering = ["created_at", "pk"]
+        indexes = [
+            models.Index("created_at", name="notification_unsent", condition=Q(sent_at=None)),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["booking", "kind", "audience", "start"],
@@ -258,15 +394,10 @@ class Notification(models.Model):
     def __str__(self) -> str:
         return f"{self.get_kind_display()} an {self.get_audience_display()}"
 
-    @property
-    def is_owed(self) -> bool:
-        """Not sent yet, and still true: the booking is as the mail would say."""
-        told = {
-            self.Kind.CONFIRMATION: Booking.Status.CONFIRMED,
-            self.Kind.CANCELLATION: Booking.Status.CANCELLED,
-        }
+    def is_owed_at(self, now: datetime) -> bool:
+        """Not sent yet, and still worth sending: the booking is as the mail would say."""
         return (
             self.sent_at is None
             and self.start == self.booking.start
-            and self.booking.status == told[self.Kind(self.kind)]
+            and self.booking.calls_for(self.Kind(self.kind), now)
         )
