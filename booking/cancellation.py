@@ -10,8 +10,6 @@ from booking import notices, scheduling
 from booking.errors import NotBooked, TooLateToCancel
 from booking.models import Booking, Notification
 
-OPEN = (Booking.Status.REQUESTED, Booking.Status.CONFIRMED)
-
 
 def cancel_by_guest(booking: Booking, *, now: datetime, note: str = "") -> Booking:
     """Call it off for the guest, who can do so until it begins. Twice is the same as once.
@@ -32,7 +30,7 @@ def _cancel(booking: Booking, *, by: Booking.Side, note: str, now: datetime) -> 
         booking = Booking.objects.locked(booking)
         if booking.is_cancelled:
             return booking
-        if booking.status not in OPEN:
+        if not booking.can_be_called_off:
             raise NotBooked
         if by == Booking.Side.GUEST and booking.start <= now:
             raise TooLateToCancel

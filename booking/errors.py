@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from coaching_site import german
+
 
 class BookingError(Exception):
     """A wish that cannot be fulfilled. `message` is for the guest's eyes."""
@@ -41,6 +45,17 @@ class NotBookable(BookingError):
     message = "Dieses Gespräch kannst du hier noch nicht buchen. Schreib mir eine E-Mail."
 
 
+class TooManyHolds(BookingError):
+    """So many times are held from one network that nobody else could book."""
+
+    def __init__(self, retry_after: timedelta) -> None:
+        self.retry_after = retry_after
+        super().__init__(
+            "Aus deinem Netz werden gerade schon mehrere Zeiten freigehalten. "
+            f"Bestätige eine davon oder versuch es in {german.wait(retry_after)} noch einmal."
+        )
+
+
 class HoldRanOut(BookingError):
     """The hold is over and the time is still free: the guest may say yes once more."""
 
@@ -55,6 +70,12 @@ class NotBooked(BookingError):
     """There is no appointment to call off: it was never confirmed, or its hold ran out."""
 
     message = "Dieser Termin ist nicht gebucht. Du musst nichts absagen."
+
+
+class NotBegun(BookingError):
+    """Nobody can have missed what has not begun or was never booked."""
+
+    message = "Das lässt sich erst sagen, wenn ein gebuchter Termin begonnen hat."
 
 
 class TooLateToCancel(BookingError):

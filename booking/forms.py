@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 import uuid
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django import forms
@@ -11,18 +12,41 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 from email_validator import EmailNotValidError, validate_email
 
-from booking.models import Booking, CallType
+from booking.models import Answer, Booking, CallType, Question
 from booking.scheduling import Guest
+from coaching_site import spam
 
 BREAKS = ("Cc", "Cs", "Zl", "Zp")
 PHONE_MARKS = frozenset("+()/.- \u00a0")
 FEWEST_DIGITS = 5
+LONGEST_LINE = 500
+LONGEST_TEXT = 2000
+# Kept with every booking that agreed to it, word for word.
+FOLLOWUP_CONSENT = "Ja, nach dem Gespräch darfst du mich per E-Mail um eine Rückmeldung bitten."
 
 
-def in_one_line(text: str) -> None:
-    """Validator: no line breaks and no other control characters."""
-    if any(unicodedata.category(letter) in BREAKS for letter in text):
-        raise ValidationError("Schreib das in eine Zeile, ohne Umbrüche.")
+def one_line_or(sentence: str) -> Callable[[str], None]:
+    """A validator: no line breaks and no other control characters."""
+
+    def validate(text: str) -> None:
+        if any(unicodedata.category(letter) in BREAKS for letter in text):
+            raise ValidationError(sentence)
+
+    return validate
+
+
+in_one_line = one_line_or("Schreib das in eine Zeile, ohne Umbrüche.")
+
+
+def one_spelling(address: str) -> str:
+    """The address as everybody writes it. Raises ValidationError if it is none."""
+    try:
+        checked = validate_email(
+            address, allow_smtputf8=False, check_deliverability=False, strict=True
+        )
+    except EmailNotValidError:
+        raise ValidationError("Gib eine E-Mail-Adresse wie name@firma.de ein.") from None
+    return checked.normalized
 
 
 class DetailsForm(forms.Form):
@@ -73,10 +97,17 @@ class DetailsForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 5}),
         error_messages={"max_length": "Kürze deinen Text auf höchstens 2000 Zeichen."},
     )
+    website = spam.Honeypot()
+    stamp = spam.Stamp()
     form_token = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(
-        self, data: QueryDict | None = None, *, call_type: CallType, held: Booking | None = None
+        self,
+        data: QueryDict | None = None,
+        *,
+        call_type: CallType,
+        questions: Iterable[Question] = (),
+        held: Booking | None = None,
     ) -> None:
         super().__init__(
             None if data is None else _storable(data),
@@ -86,6 +117,15 @@ class DetailsForm(forms.Form):
             self.fields["phone"].help_text = call_type.place_detail
         else:
             del self.fields["phone"]
+        self.questions = {_name(question.pk): question for question in questions}
+        for name, question in self.questions.items():
+            self.fields[name] = _field(question)
+        if call_type.follow_up_hours is not None:
+            self.fields["followup"] = forms.BooleanField(
+                label=FOLLOWUP_CONSENT,
+                required=False,
+                help_text="Freiwillig. Du kannst es jederzeit mit einer kurzen E-Mail zurücknehmen.",
+            )
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
@@ -96,16 +136,7 @@ class DetailsForm(forms.Form):
         return name
 
     def clean_email(self) -> str:
-        try:
-            checked = validate_email(
-                self.cleaned_data["email"],
-                allow_smtputf8=False,
-                check_deliverability=False,
-                strict=True,
-            )
-        except EmailNotValidError:
-            raise ValidationError("Gib eine E-Mail-Adresse wie name@firma.de ein.") from None
-        return checked.normalized
+        return one_spelling(self.cleaned_data["email"])
 
     def clean_phone(self) -> str:
         phone: str = self.cleaned_data["phone"]
@@ -122,15 +153,65 @@ class DetailsForm(forms.Form):
         except ValueError:
             return uuid.uuid4()
 
+    def clean(self) -> dict[str, Any]:
+        spam.check(self.data)
+        return self.cleaned_data
+
     def guest(self) -> Guest:
         """Who filled the form in."""
         fields = ("name", "email", "company", "phone", "topic")
-        return Guest(**{field: self.cleaned_data.get(field, "") for field in fields})
+        typed = {field: self.cleaned_data.get(field, "") for field in fields}
+        agreed = bool(self.cleaned_data.get("followup"))
+        return Guest(
+            **typed,
+            answers=tuple(self._answers()),
+            followup_consent_text=FOLLOWUP_CONSENT if agreed else "",
+        )
+
+    def _answers(self) -> Iterable[Answer]:
+        for name, question in self.questions.items():
+            if answer := self.cleaned_data[name]:
+                yield {"question_id": question.pk, "question": question.text, "answer": answer}
+
+
+def _name(question_id: int) -> str:
+    return f"frage_{question_id}"
+
+
+def _field(question: Question) -> forms.Field:
+    """The field for a question; each sentence names it, as a page may have several."""
+    named = f"„{question.text}“"
+    if question.kind == Question.Kind.CHOICE:
+        choose = f"Wähle eine Antwort auf {named}."
+        no_answer = [] if question.required else [("", "keine Angabe")]
+        return forms.ChoiceField(
+            label=question.text,
+            required=question.required,
+            choices=[*no_answer, *((option, option) for option in question.options)],
+            widget=forms.RadioSelect,
+            error_messages={"required": choose, "invalid_choice": choose},
+        )
+    is_line = question.kind == Question.Kind.LINE
+    most = LONGEST_LINE if is_line else LONGEST_TEXT
+    one_line = one_line_or(f"Schreib deine Antwort auf {named} in eine Zeile, ohne Umbrüche.")
+    return forms.CharField(
+        label=question.text,
+        required=question.required,
+        max_length=most,
+        validators=[one_line] if is_line else [],
+        widget=forms.TextInput if is_line else forms.Textarea(attrs={"rows": 5}),
+        error_messages={
+            "required": f"Beantworte die Frage {named}.",
+            "max_length": f"Kürze deine Antwort auf {named} auf höchstens {most} Zeichen.",
+        },
+    )
 
 
 def _typed_before(held: Booking) -> dict[str, Any]:
     fields = ("name", "email", "company", "phone", "topic", "form_token")
-    return {field: getattr(held, field) for field in fields}
+    answers = {_name(each["question_id"]): each["answer"] for each in held.answers}
+    typed = {field: getattr(held, field) for field in fields} | answers
+    return {**typed, "followup": held.followup_consent_at is not None}
 
 
 def _storable(data: QueryDict) -> QueryDict:

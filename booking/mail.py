@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from booking import ics
-from booking.models import Booking
+from booking.models import Booking, Calendar
 from coaching_site import links, mail
 from pages.models import Practice
 
@@ -84,6 +84,27 @@ def calendar_file(booking: Booking) -> bytes:
     if booking.cancelled_at is not None and booking.is_cancelled:
         return ics.withdrawal(booking, paper, stamp=booking.cancelled_at)
     return ics.invitation(booking, paper, stamp=booking.confirmed_at or booking.created_at)
+
+
+def feed_file(calendar: Calendar, *, now: datetime) -> bytes:
+    """The coach's calls for their own calendar program: who and when, and the way to the rest."""
+    practice = Practice.current()
+    entries = [
+        (booking, _feed_paper(booking, practice))
+        for booking in Booking.objects.with_its_type().in_feed(calendar, now)
+    ]
+    return ics.feed(entries, name=f"Gespräche – {practice.brand}")
+
+
+def _feed_paper(booking: Booking, practice: Practice) -> ics.Paper:
+    desk_url = links.absolute(reverse("admin:booking_booking_change", args=[booking.pk]))
+    return ics.Paper(
+        summary=f"Gespräch mit {booking.name}",
+        description=f"In der Verwaltung ansehen: {desk_url}",
+        url=desk_url,
+        organizer_name=practice.display_name,
+        organizer_email=parseaddr(settings.COACH_EMAIL)[1],
+    )
 
 
 def token(booking: Booking) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import connection, transaction
@@ -18,9 +19,15 @@ ADD = """
 """
 
 
-def announce(booking: Booking, kind: Notification.Kind, *, now: datetime) -> None:
-    """Owe both sides this mail, once. Call it in the transaction that gives the reason."""
-    for audience in Booking.Side:
+def announce(
+    booking: Booking,
+    kind: Notification.Kind,
+    *,
+    now: datetime,
+    to: Iterable[Booking.Side] = tuple(Booking.Side),
+) -> None:
+    """Owe these sides the mail, once. Call it in the transaction that gives the reason."""
+    for audience in to:
         owe(booking, kind, audience, now=now)
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime, timedelta
 
 from django.db import IntegrityError, OperationalError, connection, transaction
 from psycopg.errors import DeadlockDetected, ExclusionViolation
@@ -26,14 +26,17 @@ from booking.errors import (
     SlotTaken,
     SlotTooFar,
     SlotTooSoon,
+    TooManyHolds,
 )
-from booking.models import Booking, Calendar, CallType, Notification
-from booking.slots import Hours, Interval, Reason, Taken
+from booking.models import Answer, Booking, Calendar, CallType, Notification
+from booking.slots import Hours, Interval, Reason, Refusal, Taken
 
 HOLD_LIFE = timedelta(minutes=15)
+HOLDS_PER_NETWORK = 5
 
-# Advisory locks are numbers; this one says "a calendar", the second number says which.
+# Advisory locks are numbers; these say "a calendar" and "an e-mail address", a second number which.
 CALENDAR_LOCK = 7_240_001
+ADDRESS_LOCK = 7_240_002
 
 # More than any zone's offset and any change of the clock.
 DAY = timedelta(days=1)
@@ -48,6 +51,9 @@ class Guest:
     company: str = ""
     phone: str = ""
     topic: str = ""
+    answers: tuple[Answer, ...] = ()
+    # The words they agreed to, if they did: that we may ask for feedback after the call.
+    followup_consent_text: str = ""
 
 
 def lock(calendar: Calendar) -> None:
@@ -101,6 +107,19 @@ def check(
     return slot
 
 
+def refusals(call_type: CallType, *, start: datetime, now: datetime) -> list[Refusal]:
+    """Every rule that speaks against this time, also for times gone by or still too far ahead."""
+    span = Interval(start, start + call_type.duration)
+    hours, terms = _hours(call_type, span), call_type.terms()
+    taken = _taken(call_type, hours, span, now=now, besides=None)
+    found = slots.reasons(hours, terms, taken, start=start, now=now)
+    if {refusal.reason for refusal in found} & {Reason.PAST, Reason.BEYOND_HORIZON}:
+        # These two end the search. What else is in the way is what the time's own day would say.
+        at_any_time = replace(terms, notice=timedelta(0), horizon_days=None)
+        found += slots.reasons(hours, at_any_time, taken, start=start, now=start)
+    return found
+
+
 def hold(
     call_type: CallType,
     *,
@@ -109,26 +128,33 @@ def hold(
     form_token: uuid.UUID,
     visitor_zone: str,
     now: datetime,
+    network: str = "",
 ) -> Booking:
     """Keep a slot for a guest while they check what they typed.
 
     One form is one booking: sent twice it returns the same one, sent again with other details
-    or another time it changes that one. Raises NotBookable or SlotRefused.
+    or another time it changes that one. One address holds one time: the newer form wins.
+    `network` is a hash of where the guest comes from; "" counts with nobody.
+    Raises NotBookable, SlotRefused or TooManyHolds.
     """
     if not call_type.is_bookable:
         raise NotBookable
-    with _alone_in(call_type.calendar):
+    with _alone_in(call_type.calendar, address=guest.email):
         known = Booking.objects.from_form(form_token).select_for_update().first()
         if known is not None and not known.is_unfinished:
             return known
         booking = known or Booking(form_token=form_token, created_at=now)
+        _free_other_holds(guest.email, besides=known, now=now)
         if not (booking.is_held(now) and booking.start == start and booking.call_type == call_type):
             _free_expired_holds(call_type.calendar, now=now)
             _place(booking, call_type, check(call_type, start=start, now=now, besides=known))
+            _leave_room(network, besides=known, now=now)
             booking.status = Booking.Status.HELD
             booking.held_until = now + HOLD_LIFE
+            booking.network = network
         for field, value in asdict(guest).items():
             setattr(booking, field, value)
+        booking.followup_consent_at = now if guest.followup_consent_text else None
         booking.visitor_zone = visitor_zone
         booking.save()
         return booking
@@ -166,6 +192,7 @@ def confirm(booking: Booking, *, now: datetime, again: bool = False) -> Booking:
         booking.status = Booking.Status.CONFIRMED
         booking.confirmed_at = now
         booking.held_until = None
+        booking.network = ""
         booking.save()
         notices.announce(booking, Notification.Kind.CONFIRMATION, now=now)
         return booking
@@ -178,15 +205,74 @@ def release(booking: Booking, *, now: datetime) -> Booking:
         if booking.status == Booking.Status.HELD:
             booking.status = Booking.Status.EXPIRED
             booking.held_until = now
+            booking.network = ""
             booking.save()
         return booking
 
 
+def free_expired_holds(*, now: datetime) -> int:
+    """Tidy up after guests who did not come back. Nobody waits for it: a hold ends by its time."""
+    freed = 0
+    for calendar in Calendar.objects.all():
+        with _alone_in(calendar):
+            freed += _free_expired_holds(calendar, now=now)
+    return freed
+
+
+def open_holiday(calendar: Calendar, day: date) -> None:
+    """Let the weekly plan count on a public holiday."""
+    with transaction.atomic():
+        opened = _opened_holidays(calendar)
+        Calendar.objects.filter(pk=calendar.pk).update(opened_holidays=sorted({*opened, day}))
+
+
+def close_holiday(calendar: Calendar, day: date) -> None:
+    """Back to what holidays are: closed."""
+    with transaction.atomic():
+        opened = _opened_holidays(calendar)
+        Calendar.objects.filter(pk=calendar.pk).update(opened_holidays=sorted({*opened} - {day}))
+
+
+def book_by_hand(
+    call_type: CallType,
+    *,
+    start: datetime,
+    guest: Guest,
+    form_token: uuid.UUID,
+    overridden: str = "",
+    now: datetime,
+) -> Booking:
+    """Book for the coach, whose word is above every rule but one: two never at the same time.
+
+    Asking the rules first is up to the caller, who already has the lock. Raises SlotTaken.
+    """
+    with _alone_in(call_type.calendar):
+        _free_expired_holds(call_type.calendar, now=now)
+        booking = Booking(
+            **asdict(guest),
+            form_token=form_token,
+            made_by=Booking.Side.COACH,
+            overridden=overridden,
+            visitor_zone=call_type.calendar.zone,
+            status=Booking.Status.CONFIRMED,
+            created_at=now,
+            confirmed_at=now,
+        )
+        _place(booking, call_type, Interval(start, start + call_type.duration))
+        booking.save()
+        return booking
+
+
 @contextmanager
-def _alone_in(calendar: Calendar) -> Iterator[None]:
-    """A transaction that holds the calendar; what the database refuses becomes SlotTaken."""
+def _alone_in(calendar: Calendar, *, address: str = "") -> Iterator[None]:
+    """A transaction that holds the calendar; what the database refuses becomes SlotTaken.
+
+    An `address` is held too, and before the calendar: its other hold may be in another one.
+    """
     try:
         with transaction.atomic():
+            if address:
+                _lock_address(address)
             lock(calendar)
             yield
     except (IntegrityError, OperationalError) as error:
@@ -195,9 +281,43 @@ def _alone_in(calendar: Calendar) -> Iterator[None]:
         raise
 
 
-def _free_expired_holds(calendar: Calendar, *, now: datetime) -> None:
+def _lock_address(address: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(%s, hashtext(lower(%s)))", [ADDRESS_LOCK, address]
+        )
+
+
+def _free_expired_holds(calendar: Calendar, *, now: datetime) -> int:
     """Mark the holds whose time is over; to the constraint they would still be in the way."""
-    Booking.objects.in_calendar(calendar).hold_ran_out(now).update(status=Booking.Status.EXPIRED)
+    ran_out = Booking.objects.in_calendar(calendar).hold_ran_out(now)
+    return ran_out.update(status=Booking.Status.EXPIRED, network="")
+
+
+def _free_other_holds(address: str, *, besides: Booking | None, now: datetime) -> None:
+    """The newer hold wins; the page of the older one will offer to confirm again."""
+    others = Booking.objects.holds().of_address(address)
+    if besides is not None:
+        others = others.exclude(pk=besides.pk)
+    others.update(status=Booking.Status.EXPIRED, held_until=now, network="")
+
+
+def _leave_room(network: str, *, besides: Booking | None, now: datetime) -> None:
+    """Raise TooManyHolds if this network holds as many times as one may at once."""
+    if not network:
+        return
+    holds = Booking.objects.holds().filter(network=network, held_until__gt=now)
+    if besides is not None:
+        holds = holds.exclude(pk=besides.pk)
+    ends = list(holds.order_by("held_until").values_list("held_until", flat=True))
+    if len(ends) >= HOLDS_PER_NETWORK:
+        first = ends[-HOLDS_PER_NETWORK]
+        assert first is not None, "booking_held_until_a_time"
+        raise TooManyHolds(first - now)
+
+
+def _opened_holidays(calendar: Calendar) -> list[date]:
+    return Calendar.objects.select_for_update().get(pk=calendar.pk).opened_holidays
 
 
 def _place(booking: Booking, call_type: CallType, slot: Interval) -> None:

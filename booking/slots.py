@@ -152,6 +152,15 @@ def dates_span(first: date, last: date, zone: ZoneInfo) -> Interval:
     return Interval(_instant(first, 0, zone), _instant(last, MINUTES_A_DAY, zone))
 
 
+def showings(wall: datetime, zone: ZoneInfo) -> list[datetime]:
+    """The instants in UTC at which a clock in `zone` shows this date and time.
+
+    Usually one; none for a time that spring skips, two for one that autumn shows twice.
+    """
+    instants = {wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)}
+    return sorted(i for i in instants if i.astimezone(zone).replace(tzinfo=None) == wall)
+
+
 def taken_span(hours: Hours, terms: Terms, within: Interval) -> Interval:
     """The time in UTC whose bookings and busy times decide about slots that start in `within`.
 

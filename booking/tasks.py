@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from booking import mail, reminders
+from booking import mail, reminders, scheduling
 from booking.models import Booking, Notification
 from coaching_site import jobs
 
@@ -80,3 +80,11 @@ def owed_notifications(timestamp: int) -> None:
     owed = [row.pk for row in rows.with_its_booking() if row.is_owed_at(now)]
     for pk in set(owed) - jobs.on_record(SEND, "notification_id", owed):
         jobs.enqueue(SEND, notification_id=pk)
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(name="booking.free_expired_holds", queueing_lock="booking.free_expired_holds")
+def free_expired_holds(timestamp: int) -> None:
+    """Forget where guests came from who did not come back."""
+    del timestamp
+    scheduling.free_expired_holds(now=timezone.now())

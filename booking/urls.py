@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime
 
 from django.urls import path, register_converter
 
-from booking.views import booked, choosing, details, review
+from booking.models.calendar import PRIVATE
+from booking.views import booked, choosing, details, feed, review
 
 
 class DayConverter:
@@ -19,6 +20,18 @@ class DayConverter:
 
     def to_url(self, value: date) -> str:
         return value.isoformat()
+
+
+class CallConverter:
+    """What stands for a type of call: its slug, or for a hidden one `privat/` and its secret."""
+
+    regex = rf"{PRIVATE}/[-\w]{{22}}|[-a-zA-Z0-9_]+"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
 
 
 class InstantConverter:
@@ -34,6 +47,7 @@ class InstantConverter:
         return value.astimezone(UTC).strftime(self.form)
 
 
+register_converter(CallConverter, "call")
 register_converter(DayConverter, "day")
 register_converter(InstantConverter, "instant")
 
@@ -46,7 +60,8 @@ urlpatterns = [
     path("gebucht/<str:token>/", booked.booked, name="booked"),
     path("absagen/<str:token>/", booked.cancel, name="cancel"),
     path("kalender/<str:token>.ics", booked.calendar_file, name="calendar_file"),
-    path("<slug:slug>/", choosing.days, name="days_of"),
-    path("<slug:slug>/<day:day>/", choosing.times, name="times"),
-    path("<slug:slug>/zeit/<instant:start>/", details.details, name="details"),
+    path("feed/<str:secret>.ics", feed.feed, name="feed"),
+    path("<call:address>/", choosing.days, name="days_of"),
+    path("<call:address>/<day:day>/", choosing.times, name="times"),
+    path("<call:address>/zeit/<instant:start>/", details.details, name="details"),
 ]

@@ -6,6 +6,7 @@ Dates read „Montag, 23. November 2026“ or „Mo., 23.11.2026“, times „14
 
 from __future__ import annotations
 
+import math
 from datetime import date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -82,6 +83,12 @@ def utc_offset(offset: timedelta) -> str:
 def minutes(length: timedelta) -> str:
     """„30 Minuten“."""
     return f"{round(length.total_seconds() / 60)}{NBSP}Minuten"
+
+
+def wait(length: timedelta) -> str:
+    """„einer Minute“ or „12 Minuten“, rounded up, to stand behind „in“."""
+    whole = max(1, math.ceil(length.total_seconds() / 60))
+    return "einer Minute" if whole == 1 else f"{whole}{NBSP}Minuten"
 
 
 def euros(cents: int) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
+from coaching_site import spam
 from newsletter import addresses
 from newsletter.addresses import Address
 from newsletter.consent import ConsentText
@@ -39,6 +40,8 @@ class AddressField(forms.Field):
 
 class SignUpForm(forms.Form):
     email = AddressField(label="E-Mail-Adresse", help_text="Kein Spam. Abmelden mit einem Klick.")
+    website = spam.Honeypot()
+    stamp = spam.Stamp()
     consent = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, consent_text: ConsentText, **kwargs: Any) -> None:
@@ -46,7 +49,8 @@ class SignUpForm(forms.Form):
         self.consent_text = consent_text
 
     def clean(self) -> dict[str, Any]:
-        """Refuse consent to a text that was not the one on the page."""
+        """Refuse what no person sends, and consent to a text that was not the one on the page."""
+        spam.check(self.data)
         if self.cleaned_data.get("consent") != self.consent_text.sha256:
             raise ValidationError(
                 "Der Text über dem Knopf hat sich geändert. "

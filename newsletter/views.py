@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
+from coaching_site import spam
 from newsletter import consent, subscriptions, tokens
 from newsletter.errors import LinkGone
 from newsletter.forms import SignUpForm
@@ -46,6 +47,8 @@ def subscribe(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     text = consent.current(Practice.current())
     form = SignUpForm(request.POST if request.method == "POST" else None, consent_text=text)
+    if spam.is_caught(request.POST):  # it learns nothing from this answer
+        return SeeOther(reverse("newsletter:check_mailbox"))
     if form.is_valid():
         subscriptions.subscribe(
             form.cleaned_data["email"], consent=text, page=request.path, now=now

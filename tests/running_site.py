@@ -27,6 +27,8 @@ from tests.mail_server import Mailbox
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 90
+# Forms refuse what is sent within two seconds: nobody types that fast.
+TYPING_SECONDS = 2.1
 
 
 @dataclass
@@ -137,7 +139,9 @@ class Visitor:
 
     def book(self, details_path: str, name: str, email: str) -> Page:
         """From a slot's address to the booked page, or to whatever came instead."""
-        held = self.post(self.get(details_path), name=name, email=email)
+        form = self.get(details_path)
+        time.sleep(TYPING_SECONDS)
+        held = self.post(form, name=name, email=email)
         if "/pruefen/" not in held.url:
             return held
         return self.post(held)

@@ -1,21 +1,33 @@
-"""Appointments, read-only: rules change them. The coach calls them off and exports them here."""
+"""Appointments, read-only: rules change them. The coach enters, calls off and exports them here."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
+from django.views.decorators.http import require_POST
 
-from booking import cancellation
+from booking import attendance, cancellation
+from booking.admin import by_hand, links, why
 from booking.errors import BookingError
 from booking.models import Booking, Notification
-from coaching_site import german
 from coaching_site.desk.csv_export import csv_response
+
+# So much of it fits beside the rest.
+TOPIC_LENGTH = 60
 
 COLUMNS = (
     "Buchungsnummer",
@@ -28,6 +40,7 @@ COLUMNS = (
     "Firma",
     "Telefon",
     "Worum es geht",
+    "Antworten",
     "Gebucht am",
     "Abgesagt am",
     "Abgesagt von",
@@ -47,6 +60,12 @@ class ReadOnly(admin.options.BaseModelAdmin[Any]):
         return False
 
 
+def asked_time(request: HttpRequest) -> str:
+    """Which time the list shows: what comes, unless somebody or some date is looked for."""
+    elsewhere = any(name == "q" or name.startswith("start__") for name in request.GET)
+    return request.GET.get("wann") or ("alle" if elsewhere else "kommend")
+
+
 class When(admin.SimpleListFilter):
     """What the coach asks of a calendar: what comes, what is today, what was."""
 
@@ -54,17 +73,47 @@ class When(admin.SimpleListFilter):
     parameter_name = "wann"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("kommend", "Kommende"), ("heute", "Heute"), ("vergangen", "Vergangene")]
+        return [
+            ("kommend", "Kommende"),
+            ("heute", "Heute"),
+            ("vergangen", "Vergangene"),
+            ("alle", "Alle"),
+        ]
+
+    def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:
+        """Without Django's own „Alle“, which would be the default."""
+        choices = super().choices(changelist)
+        next(choices)
+        wanted = asked_time(self.request)
+        for (value, _), choice in zip(self.lookup_choices, choices, strict=True):
+            yield {**choice, "selected": value == wanted}
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Booking]) -> QuerySet[Booking]:
         now = timezone.localtime()
-        if self.value() == "kommend":
-            return queryset.filter(end__gt=now)
-        if self.value() == "heute":
+        value = self.value() or asked_time(request)
+        if value == "kommend":
+            coming = queryset.filter(end__gt=now)
+            # What ran out while somebody was typing is nobody's appointment, unless asked for.
+            asked = "status__exact" in request.GET
+            return coming if asked else coming.exclude(status=Booking.Status.EXPIRED)
+        if value == "heute":
             return queryset.filter(start__date=now.date())
-        if self.value() == "vergangen":
+        if value == "vergangen":
             return queryset.filter(end__lte=now)
         return queryset
+
+
+class Attendance(admin.SimpleListFilter):
+    """Who did not come."""
+
+    title = "Erschienen"
+    parameter_name = "erschienen"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("nein", "Nicht erschienen")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Booking]) -> QuerySet[Booking]:
+        return queryset.no_shows() if self.value() == "nein" else queryset  # type: ignore[attr-defined,no-any-return]
 
 
 class NotificationInline(ReadOnly, admin.TabularInline[Notification, Booking]):
@@ -75,37 +124,99 @@ class NotificationInline(ReadOnly, admin.TabularInline[Notification, Booking]):
 
 @admin.register(Booking)
 class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
-    list_display = ["when", "name", "call_type", "status", "mails", "reference"]
+    list_display = ["when", "name", "call_type", "about", "status", "mails"]
     list_display_links = ["when", "name"]
-    list_filter = [When, "status", "call_type"]
+    list_filter = [When, "status", Attendance, "call_type"]
     list_select_related = ["call_type", "calendar"]
     search_fields = ["name", "email", "reference"]
     search_help_text = "Name, E-Mail-Adresse oder Buchungsnummer"
     date_hierarchy = "start"
-    ordering = ["-start"]
     inlines = [NotificationInline]
-    actions = ["cancel", "export"]
+    actions = ["cancel", "mark_no_show", "take_no_show_back", "export"]
     fieldsets = [
-        (None, {"fields": ["reference", "status", "call_type", "when", "start", "end"]}),
-        ("Gast", {"fields": ["name", "email", "phone", "company", "topic", "visitor_zone"]}),
+        (None, {"fields": ["reference", "status", "call_type", "when"]}),
+        (
+            "Gast",
+            {
+                "fields": [
+                    "name",
+                    "email",
+                    "phone",
+                    "company",
+                    "topic",
+                    "answered",
+                    "visitor_zone",
+                ]
+            },
+        ),
         (
             "Verlauf",
             {
                 "fields": [
+                    "made_by",
+                    "overridden",
                     "created_at",
                     "held_until",
                     "confirmed_at",
                     "cancelled_at",
                     "cancelled_by",
                     "cancellation_note",
+                    "no_show_at",
+                    "followup_consent_text",
+                    "followup_consent_at",
                 ]
             },
         ),
     ]
-    readonly_fields = ["when"]
+    readonly_fields = ["when", "answered"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Booking]:
         return super().get_queryset(request).prefetch_related("notifications")
+
+    def get_ordering(self, request: HttpRequest) -> list[str]:
+        """What comes in the order it comes; what was with the latest first."""
+        return ["start"] if asked_time(request) in ("kommend", "heute") else ["-start"]
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        own = [
+            path("warum-belegt/", view(self.why_view), name="booking_booking_why"),
+            path("<int:pk>/absagen/", view(self.cancel_view), name="booking_booking_cancel"),
+            path(
+                "<int:pk>/nicht-erschienen/",
+                view(require_POST(self.no_show_view)),
+                name="booking_booking_no_show",
+            ),
+        ]
+        return [*own, *super().get_urls()]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Adding is entering by hand, on a page that asks the rules."""
+        return admin.ModelAdmin.has_add_permission(self, request)
+
+    def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return by_hand.enter(request, self)
+
+    def why_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return why.why(request, self)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        booking = self.get_object(request, object_id)
+        may = {
+            "has_cancel_permission": self.has_cancel_permission(request),
+            "missable": booking is not None and booking.can_be_missed(timezone.now()),
+        }
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **may})
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         """Who may change appointments may call them off."""
@@ -113,41 +224,68 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
 
     @admin.display(description="Termin", ordering="start")
     def when(self, booking: Booking) -> str:
-        zone = booking.calendar.tz
-        day = german.short_date(booking.start.astimezone(zone).date())
-        return f"{day}, {german.clock_range(booking.start, booking.end, zone)}"
+        return links.when(booking)
+
+    @admin.display(description="Worum es geht", ordering="topic")
+    def about(self, booking: Booking) -> str:
+        return Truncator(booking.topic).chars(TOPIC_LENGTH)
+
+    @admin.display(description="Antworten")
+    def answered(self, booking: Booking) -> str | SafeString:
+        """What was asked, as it was asked then, and the answers."""
+        return render_to_string("admin/booking/booking/answers.html", {"answers": booking.answers})
 
     @admin.display(description="Mails")
     def mails(self, booking: Booking) -> str:
-        """How the ledger stands: sent, under way, or what the server said."""
+        """How the ledger stands, in a word; the booking's own page tells the rest."""
         rows = list(booking.notifications.all())
         now = timezone.now()
         owed = [row for row in rows if row.is_owed_at(now)]
-        failed = [row for row in owed if row.last_error]
-        if failed:
-            return f"Fehler: {failed[-1].last_error}"
+        if any(row.last_error for row in owed):
+            return "Fehler"
         if owed:
-            return "unterwegs"
-        return "verschickt" if rows else ""
+            return "offen"
+        return "verschickt" if rows else "keine"
 
     @admin.action(description="Absagen", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Booking]) -> HttpResponse | None:
         """Ask first, with room for a word to the guests; then call off what can be called off."""
-        if "yes" not in request.POST:
-            context = {
-                **self.admin_site.each_context(request),
-                "title": "Termine absagen",
-                "opts": self.opts,
-                "bookings": [(booking, self.when(booking)) for booking in queryset],
-                "checkbox_name": ACTION_CHECKBOX_NAME,
-            }
-            return TemplateResponse(request, "admin/booking/booking/cancel.html", context)
+        if "yes" in request.POST:
+            self._call_off(request, queryset)
+            return None
+        back = reverse("admin:booking_booking_changelist")
+        return self._ask_to_call_off(request, queryset, back, from_list=True)
+
+    def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The same question and the same deed, from the booking's own page."""
+        if not self.has_cancel_permission(request):
+            raise PermissionDenied
+        booking = get_object_or_404(self.get_queryset(request), pk=pk)
+        back = links.to(booking).address
+        if request.method == "POST":
+            self._call_off(request, [booking])
+            return redirect(back)
+        return self._ask_to_call_off(request, [booking], back)
+
+    def _ask_to_call_off(
+        self, request: HttpRequest, bookings: Iterable[Booking], back: str, from_list: bool = False
+    ) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Absagen",
+            "opts": self.opts,
+            "bookings": [(booking, self.when(booking)) for booking in bookings],
+            "back": back,
+            "checkbox_name": ACTION_CHECKBOX_NAME if from_list else "",
+        }
+        return TemplateResponse(request, "admin/booking/booking/cancel.html", context)
+
+    def _call_off(self, request: HttpRequest, bookings: Iterable[Booking]) -> None:
         done = 0
-        for booking in queryset:
+        note = request.POST.get("note", "").strip()[:1000]
+        for booking in bookings:
             try:
-                cancellation.cancel_by_coach(
-                    booking, now=timezone.now(), note=request.POST.get("note", "").strip()[:1000]
-                )
+                cancellation.cancel_by_coach(booking, now=timezone.now(), note=note)
             except BookingError:
                 self.message_user(
                     request, f"{booking}: Hier gibt es nichts abzusagen.", messages.WARNING
@@ -156,7 +294,36 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
                 done += 1
         if done:
             self.message_user(request, f"Abgesagt: {done}. Beide Seiten bekommen eine Mail.")
-        return None
+
+    @admin.action(description="Nicht erschienen", permissions=["cancel"])
+    def mark_no_show(self, request: HttpRequest, queryset: QuerySet[Booking]) -> None:
+        for booking in queryset:
+            self._note_no_show(request, booking, missed=True)
+
+    @admin.action(description="Doch erschienen", permissions=["cancel"])
+    def take_no_show_back(self, request: HttpRequest, queryset: QuerySet[Booking]) -> None:
+        for booking in queryset:
+            self._note_no_show(request, booking, missed=False)
+
+    def no_show_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The button on the booking's own page, which notes it or takes it back."""
+        if not self.has_cancel_permission(request):
+            raise PermissionDenied
+        booking = get_object_or_404(self.get_queryset(request), pk=pk)
+        self._note_no_show(request, booking, missed="missed" in request.POST)
+        return redirect(links.to(booking).address)
+
+    def _note_no_show(self, request: HttpRequest, booking: Booking, *, missed: bool) -> None:
+        if not missed:
+            attendance.take_no_show_back(booking)
+            self.message_user(request, f"{booking}: doch erschienen.")
+            return
+        try:
+            attendance.mark_no_show(booking, now=timezone.now())
+        except BookingError as error:
+            self.message_user(request, f"{booking}: {error.message}", messages.WARNING)
+        else:
+            self.message_user(request, f"{booking}: nicht erschienen.")
 
     @admin.action(description="CSV-Export", permissions=["view"])
     def export(self, request: HttpRequest, queryset: QuerySet[Booking]) -> HttpResponse:
@@ -180,6 +347,7 @@ def _row(booking: Booking) -> list[object]:
         booking.company,
         booking.phone,
         booking.topic,
+        "\n".join(f"{each['question']} {each['answer']}" for each in booking.answers),
         local(booking.confirmed_at),
         local(booking.cancelled_at),
         booking.get_cancelled_by_display(),

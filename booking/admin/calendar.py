@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any
 
-from django.contrib import admin
-from django.http import HttpRequest
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_POST
 
-from booking.models import Calendar, CallType, DateOverride, WeeklyHours
-from coaching_site import german
+from booking import scheduling
+from booking.models import Calendar, CallType, DateOverride, Question, WeeklyHours
+from booking.models.calendar import new_feed_secret, new_secret
+from coaching_site import german, links
+
+YEAR = timedelta(days=365)
 
 
 class WeeklyHoursInline(admin.TabularInline[WeeklyHours, Calendar]):
@@ -23,8 +36,86 @@ class DateOverrideInline(admin.TabularInline[DateOverride, Calendar]):
 
 @admin.register(Calendar)
 class CalendarAdmin(admin.ModelAdmin[Calendar]):
-    list_display = ["name", "zone"]
+    list_display = ["name", "zone", "federal_state"]
+    fields = ["name", "zone", "federal_state", "feed_link"]
+    readonly_fields = ["feed_link"]
     inlines = [WeeklyHoursInline, DateOverrideInline]
+    change_form_template = "admin/booking/calendar/change_form.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        holiday = self.admin_site.admin_view(require_POST(self.holiday))
+        address = path("<int:pk>/feiertag/", holiday, name="booking_calendar_holiday")
+        renew = self.admin_site.admin_view(require_POST(self.renew_feed))
+        feed = path("<int:pk>/feed-erneuern/", renew, name="booking_calendar_renew_feed")
+        return [address, feed, *super().get_urls()]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        calendar = self.get_object(request, object_id)
+        context = {
+            **(extra_context or {}),
+            "holidays": _holidays(calendar) if calendar else [],
+            "may_open": self.has_change_permission(request, calendar),
+            "may_renew_feed": self.has_change_permission(request, calendar),
+        }
+        return super().change_view(request, object_id, form_url, context)
+
+    def get_fields(self, request: HttpRequest, obj: Calendar | None = None) -> list[str]:
+        """The link opens the calendar for everybody who knows it: only who may change it sees it."""
+        may_see = obj is not None and self.has_change_permission(request, obj)
+        return [name for name in self.fields if may_see or name != "feed_link"]
+
+    @admin.display(description="Dein Kalender-Abo")
+    def feed_link(self, calendar: Calendar) -> SafeString:
+        address = reverse("booking:feed", args=[calendar.feed_secret])
+        return format_html(
+            "<code>{}</code><p class='help'>Abonniere diese Adresse in deinem Kalenderprogramm. "
+            "Wer sie kennt, sieht deine Gespräche.</p>",
+            links.absolute(address),
+        )
+
+    def renew_feed(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """For a link that went too far: the old one leads nowhere."""
+        calendar = get_object_or_404(Calendar, pk=pk)
+        if not self.has_change_permission(request, calendar):
+            raise PermissionDenied
+        Calendar.objects.filter(pk=pk).update(feed_secret=new_feed_secret())
+        self.log_change(request, calendar, "Neuer Link für das Kalender-Abo")
+        self.message_user(
+            request,
+            "Der alte Link gilt nicht mehr. Trag den neuen in deinem Kalenderprogramm ein.",
+            messages.SUCCESS,
+        )
+        return redirect("admin:booking_calendar_change", pk)
+
+    def holiday(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Open a holiday or close it again: one button each."""
+        calendar = get_object_or_404(Calendar, pk=pk)
+        if not self.has_change_permission(request, calendar):
+            raise PermissionDenied
+        try:
+            day = date.fromisoformat(request.POST.get("day", ""))
+        except ValueError:
+            raise Http404 from None
+        name = calendar.public_holidays(day, day).get(day)
+        if name is None:
+            raise Http404
+        if request.POST.get("open"):
+            scheduling.open_holiday(calendar, day)
+            done = "geöffnet: Es gelten die Sprechzeiten der Woche."
+        else:
+            scheduling.close_holiday(calendar, day)
+            done = "geschlossen."
+        self.log_change(request, calendar, f"{name} {day:%d.%m.%Y} {done}")
+        self.message_user(
+            request, f"{name}, {german.short_date(day)}, ist {done}", messages.SUCCESS
+        )
+        return redirect(f"{reverse('admin:booking_calendar_change', args=[pk])}#feiertage")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A calendar without appointments may go; Postgres protects the others."""
@@ -33,19 +124,65 @@ class CalendarAdmin(admin.ModelAdmin[Calendar]):
         return super().has_delete_permission(request, obj)
 
 
+class QuestionInline(admin.StackedInline[Question, CallType]):
+    model = Question
+    extra = 0
+
+
 @admin.register(CallType)
 class CallTypeAdmin(admin.ModelAdmin[CallType]):
-    list_display = ["title", "duration_in_minutes", "price", "place_kind", "is_active", "position"]
+    list_display = [
+        "title",
+        "duration_in_minutes",
+        "price",
+        "place_kind",
+        "is_active",
+        "is_hidden",
+        "position",
+    ]
     list_editable = ["is_active", "position"]
-    list_filter = ["is_active", "place_kind"]
+    list_filter = ["is_active", "is_hidden", "place_kind"]
     search_fields = ["title", "description"]
     prepopulated_fields = {"slug": ["title"]}
     fieldsets = [
         (None, {"fields": ["title", "slug", "description", "is_active", "position"]}),
+        (
+            "Mails vor und nach dem Gespräch",
+            {"fields": ["first_reminder", "second_reminder", "follow_up_hours"]},
+        ),
+        ("Geheimer Link", {"fields": ["is_hidden", "secret_link"]}),
         ("Zeit", {"fields": ["calendar", "length", "step", "buffer_before", "buffer_after"]}),
         ("Grenzen", {"fields": ["notice", "horizon_days", "max_per_day", "max_per_week"]}),
-        ("Ort und Preis", {"fields": ["place_kind", "place_detail", "preparation", "price_cents"]}),
+        (
+            "Ort und Preis",
+            {
+                "fields": [
+                    "place_kind",
+                    "place_detail",
+                    "preparation",
+                    "price_cents",
+                    "deposit_cents",
+                ]
+            },
+        ),
     ]
+    readonly_fields = ["secret_link"]
+    inlines = [QuestionInline]
+    actions = ["renew_secret"]
+
+    @admin.display(description="Link zum Kopieren")
+    def secret_link(self, call_type: CallType) -> str | SafeString:
+        if not call_type.pk:
+            return "Gibt es nach dem Sichern."
+        address = reverse("booking:days_of", args=[call_type.private_address])
+        return format_html("<code>{}</code>", links.absolute(address))
+
+    @admin.action(description="Geheimen Link erneuern", permissions=["change"])
+    def renew_secret(self, request: HttpRequest, queryset: QuerySet[CallType]) -> None:
+        """For a link that went too far: the old one leads nowhere."""
+        for call_type in queryset:
+            queryset.filter(pk=call_type.pk).update(secret=new_secret())
+        self.message_user(request, "Der alte Link gilt nicht mehr.", messages.SUCCESS)
 
     @admin.display(description="Dauer", ordering="length")
     def duration_in_minutes(self, call_type: CallType) -> str:
@@ -60,3 +197,19 @@ class CallTypeAdmin(admin.ModelAdmin[CallType]):
         if obj is not None and obj.bookings.exists():
             return False
         return super().has_delete_permission(request, obj)
+
+
+def _holidays(calendar: Calendar) -> list[dict[str, object]]:
+    """The holidays of the next twelve months, and what counts on each."""
+    today = timezone.now().astimezone(calendar.tz).date()
+    last = today + YEAR
+    overrides = list(calendar.overrides.filter(first_day__lte=last, last_day__gte=today))
+    return [
+        {
+            "day": day,
+            "name": name,
+            "is_open": day in calendar.opened_holidays,
+            "has_override": any(each.first_day <= day <= each.last_day for each in overrides),
+        }
+        for day, name in calendar.public_holidays(today, last).items()
+    ]

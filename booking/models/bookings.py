@@ -12,8 +12,10 @@ from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
 from django.db.models import Exists, F, Func, OuterRef, Q
+from django.db.models.functions import Lower
 
 from booking.models.calendar import Calendar, CallType, real_zone
+from booking.models.questions import Answer
 from booking.slots import Interval, Taken
 
 # Without 0 and O, 1, I and L, 5 and S, 2 and Z, 8 and B, U and V: read out on the phone they
@@ -60,6 +62,13 @@ class BookingQuerySet(models.QuerySet["Booking"]):
     def hold_ran_out(self, now: datetime) -> BookingQuerySet:
         return self.filter(status=Booking.Status.HELD, held_until__lte=now)
 
+    def holds(self) -> BookingQuerySet:
+        return self.filter(status=Booking.Status.HELD)
+
+    def of_address(self, email: str) -> BookingQuerySet:
+        """What belongs to an e-mail address, however it is capitalised."""
+        return self.alias(address=Lower("email")).filter(address=Lower(models.Value(email)))
+
     def upcoming(self, now: datetime) -> BookingQuerySet:
         """Confirmed appointments that are not over, the next one first."""
         return self.filter(status=Booking.Status.CONFIRMED, end__gt=now).order_by("start")
@@ -72,13 +81,16 @@ class BookingQuerySet(models.QuerySet["Booking"]):
             .order_by("start")
         )
 
+    def no_shows(self) -> BookingQuerySet:
+        return self.filter(no_show_at__isnull=False)
+
     def to_remind(self, kind: Notification.Kind, now: datetime) -> BookingQuerySet:
         """Coming calls that are near enough for this reminder, which is not in the ledger yet."""
-        written = Notification.objects.filter(
-            booking=OuterRef("pk"), kind=kind, start=OuterRef("start")
-        )
+        guests = Notification.objects.filter(booking=OuterRef("pk"), audience=Booking.Side.GUEST)
         return self.filter(
-            ~Exists(written),
+            # Whom the coach entered without a word to them is not reminded of it either.
+            Exists(guests.filter(kind=Notification.Kind.CONFIRMATION)),
+            ~Exists(guests.filter(kind=kind, start=OuterRef("start"))),
             status=Booking.Status.CONFIRMED,
             start__gt=now,
             start__lte=now + F(f"call_type__{kind}") * MINUTE,
@@ -148,10 +160,19 @@ class Booking(models.Model):
     company = models.CharField("Firma", max_length=200, blank=True)
     phone = models.CharField("Telefon", max_length=40, blank=True)
     topic = models.TextField("Worum es geht", max_length=2000, blank=True)
+    answers: models.JSONField[list[Answer], list[Answer]] = models.JSONField(
+        "Antworten", default=list, blank=True
+    )
     visitor_zone = models.CharField(
         "Zeitzone des Gasts", max_length=60, default="Europe/Berlin", validators=[real_zone]
     )
     form_token = models.UUIDField("Formular", default=uuid.uuid4, editable=False)
+    # A keyed hash of where the hold came from, to count holds by; gone as soon as it ends.
+    network = models.CharField("Netz", max_length=64, blank=True, editable=False)
+    made_by = models.CharField(
+        "eingetragen von", max_length=5, choices=Side, default=Side.GUEST, db_default=Side.GUEST
+    )
+    overridden = models.TextField("trotzdem eingetragen", blank=True, default="", db_default="")
 
     created_at = models.DateTimeField("angelegt")
     confirmed_at = models.DateTimeField("gebucht am", null=True, blank=True)
@@ -173,9 +194,7 @@ class Booking(models.Model):
         indexes = [
             models.Index("calendar", "start", name="booking_calendar_start"),
             models.Index(F("email"), name="booking_email"),
-            models.Index(
-                "start", name="booking_confirmed_start", condition=Q(status="confirmed")
-            ),
+            models.Index("start", name="booking_confirmed_start", condition=Q(status="confirmed")),
         ]
         constraints = [
             ExclusionConstraint(
@@ -211,6 +230,17 @@ class Booking(models.Model):
                 name="booking_held_until_a_time",
                 condition=~Q(status="held") | Q(held_until__isnull=False),
                 violation_error_message="Ein gehaltener Termin braucht ein Ende der Haltezeit.",
+            ),
+            models.UniqueConstraint(
+                Lower("email"),
+                name="booking_one_hold_an_address",
+                condition=Q(status="held"),
+                violation_error_message="Für diese E-Mail-Adresse wird schon eine Zeit gehalten.",
+            ),
+            models.CheckConstraint(
+                name="booking_network_only_while_held",
+                condition=Q(status="held") | Q(network=""),
+                violation_error_message="Woher ein Gast kam, gehört nur zu einer gehaltenen Zeit.",
             ),
             models.CheckConstraint(
                 name="booking_confirmed_at_a_time",
@@ -266,6 +296,14 @@ class Booking(models.Model):
     def is_unfinished(self) -> bool:
         """Held or expired: not an appointment yet, so its guest may still change everything."""
         return self.status in (self.Status.HELD, self.Status.EXPIRED)
+
+    @property
+    def can_be_called_off(self) -> bool:
+        return self.status in (self.Status.REQUESTED, self.Status.CONFIRMED)
+
+    def can_be_missed(self, now: datetime) -> bool:
+        """Whether one can say by now that the guest did not come."""
+        return self.is_confirmed and self.start <= now
 
     def is_held(self, now: datetime) -> bool:
         """Whether this hold still keeps others out; its time decides, not a job that tidies up."""

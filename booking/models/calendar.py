@@ -8,6 +8,7 @@ from datetime import date, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -15,10 +16,15 @@ from django.db.models import F, Q, Value
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare
 
+from booking import public_holidays
 from booking.slots import Hours, Terms, Window
 
+# What the address of a hidden type of call begins with.
+PRIVATE = "privat"
 # The first words of the booking's own addresses.
-RESERVED_SLUGS = frozenset({"pruefen", "gebucht", "absagen", "freigeben", "kalender", "feed"})
+RESERVED_SLUGS = frozenset(
+    {"pruefen", "gebucht", "absagen", "freigeben", "kalender", "feed", PRIVATE}
+)
 DAY = timedelta(days=1)
 
 
@@ -40,9 +46,36 @@ def free_slug(slug: str) -> None:
         raise ValidationError("Dieses Wort braucht die Seite selbst. Nimm ein anderes.")
 
 
+def new_secret() -> str:
+    """What opens a hidden type of call: 22 letters that nobody guesses."""
+    return secrets.token_urlsafe(16)
+
+
 def new_feed_secret() -> str:
     """What opens a calendar's feed: 256 bits that nobody guesses."""
     return secrets.token_urlsafe(32)
+
+
+class FederalState(models.TextChoices):
+    """Where the coach's public holidays come from; the names are those of ISO 3166-2:DE."""
+
+    NOWHERE = "", "keine Feiertage"
+    BW = "BW", "Baden-Württemberg"
+    BY = "BY", "Bayern"
+    BE = "BE", "Berlin"
+    BB = "BB", "Brandenburg"
+    HB = "HB", "Bremen"
+    HH = "HH", "Hamburg"
+    HE = "HE", "Hessen"
+    MV = "MV", "Mecklenburg-Vorpommern"
+    NI = "NI", "Niedersachsen"
+    NW = "NW", "Nordrhein-Westfalen"
+    RP = "RP", "Rheinland-Pfalz"
+    SL = "SL", "Saarland"
+    SN = "SN", "Sachsen"
+    ST = "ST", "Sachsen-Anhalt"
+    SH = "SH", "Schleswig-Holstein"
+    TH = "TH", "Thüringen"
 
 
 class CalendarQuerySet(models.QuerySet["Calendar"]):
@@ -78,6 +111,19 @@ class Calendar(models.Model):
     feed_etag = models.CharField(max_length=64, blank=True, db_default="", editable=False)
     feed_changed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
+    federal_state = models.CharField(
+        "Feiertage",
+        max_length=2,
+        choices=FederalState,
+        default=FederalState.NOWHERE,
+        blank=True,
+        help_text="An gesetzlichen Feiertagen ist geschlossen. Einzelne öffnest du unten auf der Seite.",
+    )
+    # A few dates, always read with the calendar: in its row they cost no query.
+    opened_holidays = ArrayField(
+        models.DateField(), verbose_name="geöffnete Feiertage", default=list, blank=True
+    )
+
     objects = CalendarQuerySet.as_manager()
 
     class Meta:
@@ -92,7 +138,7 @@ class Calendar(models.Model):
         return ZoneInfo(self.zone)
 
     def hours(self, first: date, last: date) -> Hours:
-        """The weekly hours and the overrides that touch these dates, in one query."""
+        """The weekly hours, the overrides and the holidays of these dates, in one query."""
         weekly: dict[int, list[Window]] = {}
         overrides: dict[date, list[Window]] = {}
         for weekday, first_day, last_day, start, end in self._plan(first, last):
@@ -102,7 +148,26 @@ class Calendar(models.Model):
             else:
                 for day in _days(max(first_day, first), min(last_day, last)):
                     overrides.setdefault(day, []).extend(windows)
-        return Hours(self.tz, weekly, overrides)
+        closed: dict[date, list[Window]] = {day: [] for day in self.closed_holidays(first, last)}
+        return Hours(self.tz, weekly, closed | overrides)
+
+    def public_holidays(self, first: date, last: date) -> dict[date, str]:
+        """The public holidays of these dates and their names, open or not."""
+        return public_holidays.between(self.federal_state, first, last)
+
+    def closed_holidays(self, first: date, last: date) -> dict[date, str]:
+        """The public holidays on which the weekly plan does not count."""
+        holidays = self.public_holidays(first, last)
+        return {day: name for day, name in holidays.items() if day not in self.opened_holidays}
+
+    def closed_because(self, day: date) -> str | None:
+        """What closes the whole day: the note of an exception, or a holiday's name. None if nothing."""
+        overrides = list(self.overrides.on(day))
+        if any(override.start is not None for override in overrides):
+            return None
+        if overrides:
+            return overrides[0].note or "Ausnahme"
+        return self.closed_holidays(day, day).get(day)
 
     def _plan(
         self, first: date, last: date
@@ -160,6 +225,11 @@ class WeeklyHours(models.Model):
         return f"{self.get_weekday_display()}, {self.start:%H:%M}–{self.end:%H:%M}"
 
 
+class DateOverrideQuerySet(models.QuerySet["DateOverride"]):
+    def on(self, day: date) -> DateOverrideQuerySet:
+        return self.filter(first_day__lte=day, last_day__gte=day)
+
+
 class DateOverride(models.Model):
     """Days on which the weekly plan does not count: closed, or open at other times."""
 
@@ -175,6 +245,8 @@ class DateOverride(models.Model):
     note = models.CharField(
         "Notiz", max_length=120, blank=True, help_text="Nur für dich, zum Beispiel „Urlaub“."
     )
+
+    objects = DateOverrideQuerySet.as_manager()
 
     class Meta:
         verbose_name = "Ausnahme"
@@ -199,9 +271,20 @@ class DateOverride(models.Model):
 
 
 class CallTypeQuerySet(models.QuerySet["CallType"]):
+    def active(self) -> CallTypeQuerySet:
+        """What can be asked for, if one knows where."""
+        return self.filter(is_active=True).select_related("calendar")
+
     def offered(self) -> CallTypeQuerySet:
         """What guests see, the first one first."""
-        return self.filter(is_active=True).select_related("calendar").order_by("position", "pk")
+        return self.active().filter(is_hidden=False).order_by("position", "pk")
+
+    def at(self, address: str) -> CallTypeQuerySet:
+        """The type with this address: its slug, or its secret, which holds even if it is public."""
+        first, _, secret = address.partition("/")
+        if secret and first == PRIVATE:
+            return self.active().filter(secret=secret)
+        return self.offered().filter(slug=address)
 
     def bookable(self) -> CallTypeQuerySet:
         """What guests can book here: what costs nothing."""
@@ -274,6 +357,11 @@ class CallType(models.Model):
         help_text="Gesamtpreis inkl. Steuer. Mit Preis steht das Gespräch im Angebot, "
         "ist aber noch nicht online buchbar.",
     )
+    deposit_cents = models.PositiveIntegerField(
+        "Anzahlung in Cent",
+        default=0,
+        help_text="Der Teil des Preises, der bei der Buchung fällig ist. 0: keine Anzahlung.",
+    )
     place_kind = models.CharField("Ort", max_length=10, choices=Place, default=Place.VIDEO)
     place_detail = models.CharField(
         "Link, Anschrift oder wer anruft",
@@ -312,6 +400,14 @@ class CallType(models.Model):
         "zugestimmt haben. Leer: keine, und beim Buchen wird nicht gefragt.",
     )
     is_active = models.BooleanField("wird angeboten", default=True)
+    is_hidden = models.BooleanField(
+        "nur über den geheimen Link",
+        default=False,
+        help_text="Steht nirgends auf der Website; buchen kann, wer den Link kennt.",
+    )
+    secret = models.CharField(
+        "Geheimnis im Link", max_length=22, default=new_secret, editable=False
+    )
     position = models.PositiveSmallIntegerField(
         "Reihenfolge", default=0, help_text="Die kleinste Zahl steht vorn."
     )
@@ -346,13 +442,32 @@ class CallType(models.Model):
                 condition=Q(follow_up_hours__isnull=True) | Q(follow_up_hours__gte=1),
                 violation_error_message="Die Bitte um Rückmeldung kommt mindestens eine Stunde danach.",
             ),
+            models.CheckConstraint(
+                name="call_type_deposit_within_price",
+                condition=Q(deposit_cents__lte=F("price_cents")),
+                violation_error_message="Die Anzahlung ist höher als der Preis.",
+            ),
+            models.UniqueConstraint(
+                fields=["secret"],
+                name="call_type_secret_once",
+                violation_error_message="Dieses Geheimnis gibt es schon.",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.title
 
     def get_absolute_url(self) -> str:
-        return reverse("booking:days_of", args=[self.slug])
+        return reverse("booking:days_of", args=[self.address])
+
+    @property
+    def address(self) -> str:
+        """What stands for this type in every address of the booking."""
+        return self.private_address if self.is_hidden else self.slug
+
+    @property
+    def private_address(self) -> str:
+        return f"{PRIVATE}/{self.secret}"
 
     @property
     def duration(self) -> timedelta:

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from booking import scheduling, slots
 from booking.models import CallType
+from booking.models.calendar import PRIVATE
 from booking.views.visitor import visitor_of
 
 DAYS_A_PAGE = 10
@@ -19,13 +20,12 @@ NOON = 12
 
 
 @require_safe
-def days(request: HttpRequest, slug: str = "") -> HttpResponse:
+def days(request: HttpRequest, address: str = "") -> HttpResponse:
     """The next days with free times; those of the first type unless the address names one."""
     now = timezone.now()
-    types = list(CallType.objects.offered())
-    call_type = next((each for each in types if slug in ("", each.slug)), None)
+    call_type, others = _choice(address)
     if call_type is None:
-        if slug:
+        if address:
             raise Http404
         return render(request, "booking/closed.html")
     visitor = visitor_of(request, call_type.calendar)
@@ -39,10 +39,13 @@ def days(request: HttpRequest, slug: str = "") -> HttpResponse:
         "booking/days.html",
         {
             "call_type": call_type,
-            "other_types": [each for each in types if each != call_type],
+            "other_types": others,
             "visitor": visitor,
             "zones": visitor.zones(now),
             "zone_moment": free[page[0]][0].start if page else now,
+            "soonest": next(iter(offers), None)
+            if call_type.is_bookable and since is None
+            else None,
             "days": [(day, len(free[day])) for day in page],
             "later": shown[DAYS_A_PAGE] if len(shown) > DAYS_A_PAGE else None,
             "since": since,
@@ -56,10 +59,10 @@ def days(request: HttpRequest, slug: str = "") -> HttpResponse:
 
 
 @require_safe
-def times(request: HttpRequest, slug: str, day: date) -> HttpResponse:
+def times(request: HttpRequest, address: str, day: date) -> HttpResponse:
     """The free times of one day, as the visitor's calendar counts days."""
     now = timezone.now()
-    call_type = CallType.objects.offered().bookable().filter(slug=slug).first()
+    call_type = CallType.objects.at(address).bookable().first()
     if call_type is None:
         raise Http404
     visitor = visitor_of(request, call_type.calendar)
@@ -92,6 +95,18 @@ def times(request: HttpRequest, slug: str, day: date) -> HttpResponse:
     if visitor.held is not None:
         add_never_cache_headers(answer)
     return answer
+
+
+def _choice(address: str) -> tuple[CallType | None, list[CallType]]:
+    """The type of call at this address, by default the first one, and the others on offer.
+
+    Whoever was sent a secret link was asked to this call and no other.
+    """
+    if address.startswith(f"{PRIVATE}/"):
+        return CallType.objects.at(address).first(), []
+    types = list(CallType.objects.offered())
+    chosen = next((each for each in types if address in ("", each.slug)), None)
+    return chosen, [each for each in types if each != chosen]
 
 
 def _date(text: str) -> date | None:

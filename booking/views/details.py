@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -11,23 +11,33 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from booking import mail, scheduling
-from booking.errors import SlotRefused
+from booking.errors import SlotRefused, TooManyHolds
 from booking.forms import DetailsForm
 from booking.models import CallType
 from booking.slots import Interval
 from booking.views.visitor import visitor_of
+from coaching_site import limits, links, networks
+
+HOUR = timedelta(hours=1)
+SENDS_AN_ADDRESS = 10  # in an hour
+SENDS_A_NETWORK = 30
 
 
 @never_cache  # each page carries the mark of its own form
 @require_http_methods(["GET", "HEAD", "POST"])
-def details(request: HttpRequest, slug: str, start: datetime) -> HttpResponse:
+def details(request: HttpRequest, address: str, start: datetime) -> HttpResponse:
     now = timezone.now()
-    call_type = get_object_or_404(CallType.objects.offered(), slug=slug)
+    call_type = get_object_or_404(CallType.objects.at(address))
     if not call_type.is_bookable:
-        return redirect("booking:days_of", slug)
+        return redirect(call_type)
     visitor = visitor_of(request, call_type.calendar)
     is_sent = request.method == "POST"
-    form = DetailsForm(request.POST if is_sent else None, call_type=call_type, held=visitor.held)
+    form = DetailsForm(
+        request.POST if is_sent else None,
+        call_type=call_type,
+        questions=call_type.questions.all(),
+        held=visitor.held,
+    )
     page: dict[str, object] = {
         "call_type": call_type,
         "slot": Interval(start, start + call_type.duration),
@@ -36,12 +46,15 @@ def details(request: HttpRequest, slug: str, start: datetime) -> HttpResponse:
     }
     try:
         if is_sent and form.is_valid():
+            network = networks.network_of(request)
+            _count(form.cleaned_data["email"], network, now=now)
             booking = scheduling.hold(
                 call_type,
                 start=start,
                 guest=form.guest(),
                 form_token=form.cleaned_data["form_token"],
                 visitor_zone=visitor.zone.key,
+                network=links.fingerprint("booking.network", network) if network else "",
                 now=now,
             )
             return redirect("booking:review", mail.token(booking))
@@ -53,4 +66,16 @@ def details(request: HttpRequest, slug: str, start: datetime) -> HttpResponse:
             call_type, now=now, after=start, besides=visitor.held
         )
         return render(request, "booking/details.html", page, status=409)
+    except (limits.TooMany, TooManyHolds) as error:
+        form.add_error(None, error.message)
+        answer = render(request, "booking/details.html", page, status=429)
+        answer["Retry-After"] = limits.seconds(error.retry_after)
+        return answer
     return render(request, "booking/details.html", page, status=422 if form.errors else 200)
+
+
+def _count(email: str, network: str, *, now: datetime) -> None:
+    """Count this sending of details, whatever comes of it. Raises TooMany."""
+    limits.hit("booking.address", email.lower(), limit=SENDS_AN_ADDRESS, per=HOUR, now=now)
+    if network:
+        limits.hit("booking.network", network, limit=SENDS_A_NETWORK, per=HOUR, now=now)

@@ -77,6 +77,11 @@ def new_type(calendar: Calendar, **changes: object) -> CallType:
     return CallType.objects.create(calendar=calendar, **values)
 
 
+def somebody() -> Guest:
+    """A guest nobody else is: an address holds one time at once."""
+    return Guest(name="Jemand", email=f"{uuid.uuid4().hex}@example.org")
+
+
 def hold(call_type: CallType, *, now: datetime, **changes: object) -> Booking:
     values: dict[str, object] = {
         "start": NINE,

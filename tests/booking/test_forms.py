@@ -1,12 +1,15 @@
 """What the details form takes, and what it says about the rest."""
 
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.http import QueryDict
+from django.utils import timezone
 
 from booking.forms import DetailsForm
 from booking.models import CallType
+from coaching_site import spam
 
 VIDEO = CallType(place_kind=CallType.Place.VIDEO)
 PHONE = CallType(place_kind=CallType.Place.PHONE, place_detail="Ich rufe dich an.")
@@ -14,7 +17,8 @@ PHONE = CallType(place_kind=CallType.Place.PHONE, place_detail="Ich rufe dich an
 
 def form(call_type=VIDEO, **answers) -> DetailsForm:
     data = QueryDict(mutable=True)
-    data.update({"name": "Ada", "email": "ada@example.org", **answers})
+    made = spam.stamp(timezone.now() - timedelta(minutes=1))
+    data.update({"name": "Ada", "email": "ada@example.org", "stamp": made, **answers})
     return DetailsForm(data, call_type=call_type)
 
 

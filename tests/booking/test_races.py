@@ -19,7 +19,8 @@ from django.urls import reverse
 from booking import scheduling
 from booking.errors import SlotTaken
 from booking.models import Booking, Notification
-from tests.booking.conftest import NINE, hold, new_type
+from coaching_site import spam
+from tests.booking.conftest import NINE, hold, new_type, somebody
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -88,7 +89,7 @@ def test_control_without_lock_and_constraint_two_people_get_the_same_slot(
     let_two_meet_after_the_check(monkeypatch)
 
     with without_the_constraint():
-        results = at_once([lambda: hold(call_type, now=now)] * 2)
+        results = at_once([lambda: hold(call_type, guest=somebody(), now=now)] * 2)
 
         assert kinds(results) == {"Booking": 2}
         assert Booking.objects.filter(start=NINE, status="held").count() == 2
@@ -97,13 +98,13 @@ def test_control_without_lock_and_constraint_two_people_get_the_same_slot(
 def test_without_the_lock_the_constraint_still_has_the_last_word(call_type, now, monkeypatch):
     let_two_meet_after_the_check(monkeypatch)
 
-    results = at_once([lambda: hold(call_type, now=now)] * 2)
+    results = at_once([lambda: hold(call_type, guest=somebody(), now=now)] * 2)
 
     assert kinds(results) == {"Booking": 1, "SlotTaken": 1}
 
 
 def test_fifty_people_want_one_slot_and_one_gets_it(call_type, now, a_connection_each):
-    results = at_once([lambda: hold(call_type, now=now)] * CROWD)
+    results = at_once([lambda: hold(call_type, guest=somebody(), now=now)] * CROWD)
 
     assert kinds(results) == {"Booking": 1, "SlotTaken": CROWD - 1}
     assert Booking.objects.count() == 1
@@ -115,7 +116,11 @@ def test_calls_that_overlap_without_being_equal_race_too(calendar, now, a_connec
     late = NINE + timedelta(minutes=15)
 
     results = at_once(
-        [lambda: hold(long, now=now), lambda: hold(short, start=late, now=now)] * (CROWD // 2)
+        [
+            lambda: hold(long, guest=somebody(), now=now),
+            lambda: hold(short, guest=somebody(), start=late, now=now),
+        ]
+        * (CROWD // 2)
     )
 
     assert kinds(results) == {"Booking": 1, "SlotTaken": CROWD - 1}
@@ -138,7 +143,7 @@ def test_one_button_pressed_many_times_at_once_books_and_mails_once(held, now, a
 
 def test_two_holds_that_ran_out_cannot_both_be_confirmed(call_type, held, now):
     late = now + scheduling.HOLD_LIFE
-    other = hold(call_type, now=late)
+    other = hold(call_type, guest=somebody(), now=late)
     later = late + scheduling.HOLD_LIFE
 
     results = at_once(
@@ -152,12 +157,17 @@ def test_two_holds_that_ran_out_cannot_both_be_confirmed(call_type, held, now):
 
 
 def test_over_http_one_is_led_on_and_the_others_read_a_clear_page(
-    call_type, clock, a_connection_each
+    call_type, clock, now, a_connection_each
 ):
     address = reverse("booking:details", args=[call_type.slug, NINE])
 
     def send() -> object:
-        details = {"name": "Ada", "email": "ada@example.org", "form_token": uuid.uuid4()}
+        details = {
+            "name": "Ada",
+            "email": somebody().email,
+            "form_token": uuid.uuid4(),
+            "stamp": spam.stamp(now - timedelta(minutes=1)),
+        }
         return Client(raise_request_exception=False).post(address, details).status_code
 
     assert Counter(at_once([send] * CROWD)) == {302: 1, 409: CROWD - 1}

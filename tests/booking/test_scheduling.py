@@ -113,7 +113,7 @@ def test_a_hold_blocks_overlapping_calls_of_other_types(call_type, held, now):
     hour = new_type(call_type.calendar, slug="stunde", length=60, step=15)
 
     with pytest.raises(SlotTaken):
-        hold(hour, start=NINE + timedelta(minutes=15), now=now)
+        hold(hour, guest=BEN, start=NINE + timedelta(minutes=15), now=now)
 
 
 def test_buffers_keep_a_distance(calendar, now):

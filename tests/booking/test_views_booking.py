@@ -6,10 +6,12 @@ from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from booking import cancellation, mail, scheduling
 from booking.models import Booking
 from booking.scheduling import HOLD_LIFE
+from coaching_site import spam
 from tests.booking.conftest import ADA, BEN, NINE, hold, new_type
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -31,7 +33,9 @@ def find(pattern: str, response) -> str:
 
 
 def send(client, address=DETAILS, **changes):
-    return client.post(address, {**ANSWERS, "form_token": uuid.uuid4(), **changes})
+    """A guest who took a minute to fill the form in."""
+    made = spam.stamp(timezone.now() - timedelta(minutes=1))
+    return client.post(address, {**ANSWERS, "form_token": uuid.uuid4(), "stamp": made, **changes})
 
 
 def test_the_whole_way_without_a_script(client, call_type, mailbox, run_jobs):

@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from booking import mail, scheduling
 from booking.models import CallType, DateOverride
-from tests.booking.conftest import BEN, NINE, hold, new_type
+from tests.booking.conftest import BEN, NINE, hold, new_type, somebody
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -53,7 +53,7 @@ def test_the_month_takes_three_queries_and_the_practice(
     client, call_type, now, bookings, django_assert_num_queries
 ):
     for slot in scheduling.offered_slots(call_type, now=now)[:bookings]:
-        hold(call_type, now=now, start=slot.start)
+        hold(call_type, guest=somebody(), now=now, start=slot.start)
 
     with django_assert_num_queries(4):
         client.get("/termin/")

@@ -10,7 +10,7 @@ from typing import Literal
 from playwright.sync_api import Page, expect
 
 from tests.mail_server import attachments, text
-from tests.running_site import Site, wait_until
+from tests.running_site import TYPING_SECONDS, Site, wait_until
 
 
 def mail_for(site: Site, address: str, subject: str) -> str:
@@ -31,6 +31,12 @@ def link_in(words: str, path: str) -> str:
     return found[0]
 
 
+def send(page: Page, button: str) -> None:
+    """Send a form as a person does, who needs a moment to fill it in."""
+    page.wait_for_timeout(1000 * TYPING_SECONDS)
+    page.get_by_role("button", name=button).click()
+
+
 def choose_a_time(page: Page) -> None:
     page.locator(".days a").first.click()
     page.locator(".times a").first.click()
@@ -47,7 +53,7 @@ def test_from_the_landing_page_to_a_cancelled_call(page, site):
     page.get_by_label("Name").fill("Jörg O’Müller-Straße")
     page.get_by_label("E-Mail-Adresse").fill(guest)
     page.get_by_label(re.compile("Worum geht es dir")).fill("Die CTO-Frage")
-    page.get_by_role("button", name="Weiter").click()
+    send(page, "Weiter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Prüfen und buchen")
     page.get_by_role("button", name="Kostenlos buchen").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Dein Termin ist gebucht")
@@ -71,7 +77,7 @@ def test_a_wrong_address_keeps_what_was_typed_and_names_the_field(page, site):
     choose_a_time(page)
     page.get_by_label("Name").fill("Ada")
     page.get_by_label("E-Mail-Adresse").fill("ada@")
-    page.get_by_role("button", name="Weiter").click()
+    send(page, "Weiter")
 
     expect(page.get_by_role("heading", name="Es gibt ein Problem")).to_be_visible()
     expect(page).to_have_title(re.compile("^Fehler: "))
@@ -103,6 +109,7 @@ def test_the_whole_booking_by_keyboard_alone(page, site):
     page.keyboard.type("Grace")
     page.keyboard.press("Tab")
     page.keyboard.type(guest)
+    page.wait_for_timeout(1000 * TYPING_SECONDS)
     press_on(re.compile("Weiter"), "button")
     press_on("Kostenlos buchen", "button")
 
@@ -115,7 +122,7 @@ def test_going_back_after_booking_does_not_book_twice(page, site):
     choose_a_time(page)
     page.get_by_label("Name").fill("Ada")
     page.get_by_label("E-Mail-Adresse").fill(guest)
-    page.get_by_role("button", name="Weiter").click()
+    send(page, "Weiter")
     review = page.url
     page.get_by_role("button", name="Kostenlos buchen").click()
 

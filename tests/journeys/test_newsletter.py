@@ -8,7 +8,7 @@ import secrets
 from playwright.sync_api import expect
 
 from coaching_site import links
-from tests.journeys.test_booking import link_in, mail_for
+from tests.journeys.test_booking import link_in, mail_for, send
 from tests.running_site import wait_until
 
 
@@ -18,7 +18,7 @@ def test_subscribe_confirm_unsubscribe(page, site):
     page.goto("/")
     page.get_by_role("link", name="Abonnieren").click()
     page.get_by_label("E-Mail-Adresse").fill(reader)
-    page.get_by_role("button", name="Abonnieren").click()
+    send(page, "Abonnieren")
     expect(page.get_by_text("Fast geschafft: Schau in dein Postfach")).to_be_visible()
 
     mail = mail_for(site, reader, "")
@@ -46,7 +46,7 @@ def unsubscribe_link(site, reader: str) -> str:
 def test_a_wrong_address_is_named_in_german(page):
     page.goto("/newsletter/")
     page.get_by_label("E-Mail-Adresse").fill("max@")
-    page.get_by_role("button", name="Abonnieren").click()
+    send(page, "Abonnieren")
 
     expect(page).to_have_title(re.compile("^Fehler: "))
     expect(page.get_by_label("E-Mail-Adresse")).to_have_value("max@")
@@ -58,7 +58,7 @@ def test_the_same_answer_whether_or_not_the_address_is_known(page, site):
     for _ in range(2):
         page.goto("/newsletter/")
         page.get_by_label("E-Mail-Adresse").fill(reader)
-        page.get_by_role("button", name="Abonnieren").click()
+        send(page, "Abonnieren")
         answers.append(page.locator("main").inner_html())
         wait_until(lambda: len(site.mailbox.to(reader)) == 1)
 

@@ -117,8 +117,8 @@ def test_without_the_wheel_a_system_installation_serves(monkeypatch, tmp_path):
     folder.mkdir(parents=True)
     (folder / "postgres").write_text("#!/bin/sh\necho 'postgres (PostgreSQL) 17.2'\n")
     (folder / "postgres").chmod(0o755)
-    monkeypatch.setattr(postgres.importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(postgres.shutil, "which", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name: None)
     monkeypatch.setattr(postgres, "SYSTEM_FOLDERS", (f"{tmp_path}/lib/*/bin",))
 
     assert postgres.find_programs() == folder

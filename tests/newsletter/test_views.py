@@ -2,11 +2,13 @@
 
 import re
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
+from coaching_site import spam
 from newsletter import mail, subscriptions, tokens
 from newsletter.models import ConfirmLink, Consent, Subscriber, Suppression, suppression_hashes
 from pages.models import Practice
@@ -29,7 +31,7 @@ def form_values(client) -> dict[str, str]:
     page = shown(client.get(FORM))
     found = re.search(r'name="consent" value="(\w+)"', page)
     assert found is not None
-    return {"consent": found[1]}
+    return {"consent": found[1], "stamp": spam.stamp(timezone.now() - timedelta(minutes=1))}
 
 
 def post(client, email: str):
@@ -203,7 +205,10 @@ def test_the_form_asks_for_the_address_alone_and_ticks_nothing(client):
     assert "checkbox" not in page
     assert 'autocomplete="email"' in page
     assert "novalidate" in page
-    assert len(re.findall(r"<input(?! type=.hidden)", page)) == 1
+    without_the_trap = re.sub(
+        r'<div class="visually-hidden" aria-hidden="true">.*?</div>', "", page
+    )
+    assert len(re.findall(r"<input(?! type=.hidden)", without_the_trap)) == 1
 
 
 def test_a_forged_form_is_refused(now):

@@ -1,0 +1,29 @@
+"""The public holidays of the German states, by the law as the `holidays` library knows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from functools import lru_cache
+from types import MappingProxyType
+
+import holidays
+
+
+def between(state: str, first: date, last: date) -> dict[date, str]:
+    """The holidays from `first` to `last` and their German names; none without a state."""
+    if not state:
+        return {}
+    return {
+        day: name
+        for year in range(first.year, last.year + 1)
+        for day, name in of_year(state, year).items()
+        if first <= day <= last
+    }
+
+
+@lru_cache(maxsize=128)
+def of_year(state: str, year: int) -> Mapping[date, str]:
+    """A year's holidays in order. The law rarely changes while a process lives, so it is asked once."""
+    found = holidays.country_holidays("DE", subdiv=state, years=year, language="de")
+    return MappingProxyType(dict(sorted(found.items())))
