@@ -113,7 +113,8 @@ class Attendance(admin.SimpleListFilter):
         return [("nein", "Nicht erschienen")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Booking]) -> QuerySet[Booking]:
-        return queryset.no_shows() if self.value() == "nein" else queryset  # type: ignore[attr-defined,no-any-return]
+        missed = self.value() == "nein"
+        return queryset.filter(no_show_at__isnull=False) if missed else queryset
 
 
 class NotificationInline(ReadOnly, admin.TabularInline[Notification, Booking]):

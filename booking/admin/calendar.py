@@ -65,7 +65,7 @@ class CalendarAdmin(admin.ModelAdmin[Calendar]):
         }
         return super().change_view(request, object_id, form_url, context)
 
-    def get_fields(self, request: HttpRequest, obj: Calendar | None = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Calendar | None = None) -> list[Any]:
         """The link opens the calendar for everybody who knows it: only who may change it sees it."""
         may_see = obj is not None and self.has_change_permission(request, obj)
         return [name for name in self.fields if may_see or name != "feed_link"]

@@ -81,9 +81,6 @@ class BookingQuerySet(models.QuerySet["Booking"]):
             .order_by("start")
         )
 
-    def no_shows(self) -> BookingQuerySet:
-        return self.filter(no_show_at__isnull=False)
-
     def to_remind(self, kind: Notification.Kind, now: datetime) -> BookingQuerySet:
         """Coming calls that are near enough for this reminder, which is not in the ledger yet."""
         guests = Notification.objects.filter(booking=OuterRef("pk"), audience=Booking.Side.GUEST)
