@@ -9,7 +9,8 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.db.models.expressions import Combinable
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
@@ -62,8 +63,9 @@ class ReadOnly(admin.options.BaseModelAdmin[Any]):
 
 def asked_time(request: HttpRequest) -> str:
     """Which time the list shows: what comes, unless somebody or some date is looked for."""
-    elsewhere = any(name == "q" or name.startswith("start__") for name in request.GET)
-    return request.GET.get("wann") or ("alle" if elsewhere else "kommend")
+    by_date = any(name.startswith("start__") for name in request.GET)
+    looked_for = by_date or request.GET.get("q")
+    return request.GET.get("wann") or ("alle" if looked_for else "kommend")
 
 
 class When(admin.SimpleListFilter):
@@ -80,7 +82,7 @@ class When(admin.SimpleListFilter):
             ("alle", "Alle"),
         ]
 
-    def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
         """Without Django's own „Alle“, which would be the default."""
         choices = super().choices(changelist)
         next(choices)
@@ -94,8 +96,10 @@ class When(admin.SimpleListFilter):
         if value == "kommend":
             coming = queryset.filter(end__gt=now)
             # What ran out while somebody was typing is nobody's appointment, unless asked for.
-            asked = "status__exact" in request.GET
-            return coming if asked else coming.exclude(status=Booking.Status.EXPIRED)
+            if "status__exact" in request.GET:
+                return coming
+            ran_out = Q(status=Booking.Status.HELD, held_until__lte=now)
+            return coming.exclude(Q(status=Booking.Status.EXPIRED) | ran_out)
         if value == "heute":
             return queryset.filter(start__date=now.date())
         if value == "vergangen":
@@ -174,7 +178,7 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Booking]:
         return super().get_queryset(request).prefetch_related("notifications")
 
-    def get_ordering(self, request: HttpRequest) -> list[str]:
+    def get_ordering(self, request: HttpRequest) -> list[str | Combinable]:
         """What comes in the order it comes; what was with the latest first."""
         return ["start"] if asked_time(request) in ("kommend", "heute") else ["-start"]
 
@@ -191,7 +195,7 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
         ]
         return [*own, *super().get_urls()]
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Adding is entering by hand, on a page that asks the rules."""
         return admin.ModelAdmin.has_add_permission(self, request)
 

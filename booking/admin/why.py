@@ -42,7 +42,7 @@ def why(request: HttpRequest, desk: ModelAdmin[Booking]) -> HttpResponse:
                 (stretch, links.to(stretch.booking) if stretch.booking else None)
                 for stretch in diagnosis.day_plan(call_type.calendar, day, now=now)
             ],
-            "public_url": reverse("booking:details", args=[call_type.slug, start]),
+            "public_url": reverse("booking:details", args=[call_type.address, start]),
             "by_hand_url": f"{reverse('admin:booking_booking_add')}?{urlencode(form.question())}",
             "may_enter": desk.has_add_permission(request)
             and all(finding.can_be_overridden for finding in found),

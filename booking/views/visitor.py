@@ -38,6 +38,7 @@ COMMON_ZONES = (
     "Asia/Jerusalem",
     "Asia/Dubai",
     "Asia/Kolkata",
+    "Asia/Kathmandu",
     "Asia/Bangkok",
     "Asia/Singapore",
     "Asia/Shanghai",

@@ -1,6 +1,6 @@
 """The coach's desk."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from booking import scheduling
-from booking.models import Booking
+from booking.models import Booking, Notification
 from tests.booking.conftest import ADA, BEN, HALF_PAST_NINE, hold, somebody
 
 LIST = reverse("admin:booking_booking_changelist")
@@ -79,13 +79,67 @@ def test_the_list_knows_what_comes_what_is_today_and_what_was(
     assert found == shown
 
 
-def test_the_list_takes_as_many_queries_for_ten_as_for_one(desk, call_type, now):
+def test_the_list_begins_with_what_comes_next(desk, call_type, confirmed, now, clock):
+    later = hold(call_type, guest=BEN, start=HALF_PAST_NINE, now=now)
+
+    page = words(desk.get(LIST))
+    assert page.index(ADA.name) < page.index(BEN.name)
+    clock(later.start)
+
+    assert ADA.name not in words(desk.get(LIST))
+    assert ADA.name in words(desk.get(LIST, {"wann": "alle"}))
+    assert ADA.name in words(desk.get(LIST, {"q": "Ada"}))
+
+
+@pytest.mark.parametrize("status", ["held", "expired"])
+def test_what_ran_out_is_shown_only_when_asked_for(desk, held, clock, status):
+    assert ADA.name in words(desk.get(LIST))
+
+    clock(held.held_until)
+    Booking.objects.update(status=status)
+
+    assert ADA.name not in words(desk.get(LIST))
+    assert ADA.name in words(desk.get(LIST, {"status__exact": status}))
+
+
+def test_an_empty_search_still_shows_what_comes(desk, confirmed, clock):
+    clock(confirmed.end)
+
+    assert ADA.name not in words(desk.get(LIST, {"q": ""}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({}, "offen"),
+        ({"last_error": "451 später"}, "Fehler"),
+        ({"sent_at": datetime(2027, 3, 1, tzinfo=UTC)}, "verschickt"),
+    ],
+)
+def test_the_mails_are_told_in_a_word(desk, confirmed, changes, word):
+    Notification.objects.update(**changes)
+
+    page = words(desk.get(LIST))
+
+    assert f'<td class="field-mails">{word}</td>' in page
+    assert "451" not in page
+
+
+def test_the_bookings_page_tells_why_a_mail_failed(desk, confirmed):
+    Notification.objects.update(last_error="451 später")
+
+    page = desk.get(reverse("admin:booking_booking_change", args=[confirmed.pk]))
+
+    assert "451 später" in words(page)
+
+
+def test_the_list_takes_as_many_queries_for_thirty_as_for_one(desk, call_type, now):
     def queries() -> int:
         with CaptureQueriesContext(connection) as captured:
             desk.get(LIST)
         return len(captured)
 
-    slots = scheduling.offered_slots(call_type, now=now)[:10]
+    slots = scheduling.offered_slots(call_type, now=now)[:30]
     scheduling.confirm(hold(call_type, guest=somebody(), start=slots[0].start, now=now), now=now)
     few = queries()
     for slot in slots[1:]:

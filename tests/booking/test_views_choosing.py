@@ -158,3 +158,26 @@ def test_ones_own_hold_stays_choosable(client, call_type, now):
 @pytest.mark.parametrize("address", ["/termin/", "/termin/kennenlernen/2027-03-03/"])
 def test_choosing_is_for_reading_only(client, call_type, address):
     assert client.post(address).status_code == 405
+
+
+def test_the_next_free_time_is_a_direct_link(client, call_type, now):
+    hold(call_type, guest=BEN, start=scheduling.offered_slots(call_type, now=now)[0].start, now=now)
+
+    html = page(client, "/termin/?tz=Asia/Kathmandu")
+
+    link = '<a href="/termin/kennenlernen/zeit/20270302T083000Z/?tz=Asia/Kathmandu">'
+    assert f"Nächste freie Zeit: {link}Dienstag, 2. März, 14:15 Uhr</a>" in html
+    assert "Nächste freie Zeit" not in page(client, "/termin/?ab=2027-03-16")
+
+
+def test_a_full_calendar_has_no_next_time(client, calendar, call_type):
+    calendar.weekly_hours.all().delete()
+
+    assert "Nächste freie Zeit" not in page(client, "/termin/")
+
+
+def test_the_hint_about_zones_is_hidden_until_a_script_finds_it_useful(client, call_type):
+    html = page(client, "/termin/")
+
+    assert '<p hidden data-zone="Europe/Berlin" data-moment="2027-03-02T09:00:00+01:00">' in html
+    assert '<script type="module" src="/static/js/zone.js"></script>' in html

@@ -67,7 +67,12 @@ class LocalSite:
         return time.monotonic() - begun
 
     def wait_until_well(self) -> None:
-        wait_until(lambda: Visitor(self.url).get("/healthz").status == 200, START_SECONDS)
+        def is_well() -> bool:
+            assert self.process is not None
+            assert self.process.poll() is None, self.output
+            return Visitor(self.url).get("/healthz").status == 200
+
+        wait_until(is_well, START_SECONDS)
 
     def stop(self) -> int:
         """Ctrl-C, and the exit code."""

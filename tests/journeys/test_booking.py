@@ -131,3 +131,70 @@ def test_going_back_after_booking_does_not_book_twice(page, site):
     expect(page.get_by_role("heading", level=1)).to_have_text("Dein Termin ist gebucht")
     rows = site.query("SELECT status FROM booking_booking WHERE email = %s", guest)
     assert rows == [("confirmed",)]
+
+
+def walk_on_and_compare(page: Page, site: Site, guest: str, zone: str) -> None:
+    """From a day's times to the mail: everything speaks of the same instant."""
+    chosen = page.locator(".times a").first
+    clock = chosen.locator(".choice").inner_text().replace("\u00a0", " ")
+    address = chosen.get_attribute("href") or ""
+    chosen.click()
+    page.get_by_label("Name").fill("Ada")
+    page.get_by_label("E-Mail-Adresse").fill(guest)
+    send(page, "Weiter")
+    for button in ("Kostenlos buchen", None):
+        summary = page.locator(".summary")
+        expect(summary).to_contain_text(clock.removesuffix(" Uhr"))
+        expect(summary).to_contain_text(zone)
+        expect(summary).to_contain_text("Berliner Zeit")
+        if button:
+            page.get_by_role("button", name=button).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Dein Termin ist gebucht")
+    assert f"/zeit/{mailed_instant(site, guest)}/" in address
+    words = mail_for(site, guest, "Gespräch mit").replace("\u00a0", " ")
+    assert f"{clock}, {zone}" in words
+
+
+def mailed_instant(site: Site, guest: str) -> str:
+    mail_for(site, guest, "Gespräch mit")
+    file = str(attachments(site.mailbox.to(guest)[-1])["termin.ics"])
+    found = re.search(r"DTSTART:(\d{8}T\d{6}Z)", file)
+    assert found
+    return found[1]
+
+
+def test_a_visitor_in_new_york_is_offered_their_own_clock_and_never_switched(browser, site):
+    guest = f"new-york-{secrets.token_hex(4)}@firma.example"
+    context = browser.new_context(base_url=site.url, locale="de-DE", timezone_id="America/New_York")
+    page = context.new_page()
+    page.goto("/termin/")
+    hint = page.get_by_text("Deine Uhr steht auf New York. Zeiten umrechnen")
+    expect(hint).to_be_visible()
+    expect(page.get_by_text("Alle Zeiten in Berliner Zeit")).to_be_visible()
+
+    hint.get_by_role("link").click()
+    expect(page.get_by_text("Alle Zeiten in Ortszeit New York")).to_be_visible()
+    expect(hint).to_be_hidden()
+    page.locator(".days a").first.click()
+    walk_on_and_compare(page, site, guest, "Ortszeit New York")
+    context.close()
+
+
+def test_a_visitor_in_kathmandu_without_a_script_chooses_their_zone(browser, site):
+    guest = f"kathmandu-{secrets.token_hex(4)}@firma.example"
+    context = browser.new_context(
+        base_url=site.url,
+        locale="de-DE",
+        timezone_id="Asia/Kathmandu",
+        java_script_enabled=False,
+    )
+    page = context.new_page()
+    page.goto("/termin/")
+    expect(page.get_by_text("Deine Uhr steht auf")).to_be_hidden()
+    page.get_by_text("Zeitzone ändern").click()
+    page.get_by_label("Zeitzone").select_option("Asia/Kathmandu")
+    page.get_by_role("button", name="Zeiten umrechnen").click()
+    expect(page.get_by_text("Alle Zeiten in Ortszeit Kathmandu (UTC+5:45)")).to_be_visible()
+    page.locator(".days a").first.click()
+    walk_on_and_compare(page, site, guest, "Ortszeit Kathmandu (UTC+5:45)")
+    context.close()

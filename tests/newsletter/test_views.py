@@ -211,6 +211,24 @@ def test_the_form_asks_for_the_address_alone_and_ticks_nothing(client):
     assert len(re.findall(r"<input(?! type=.hidden)", without_the_trap)) == 1
 
 
+def test_a_robot_reads_success_and_nothing_is_stored(client):
+    answer = client.post(
+        FORM, {**form_values(client), "email": ADA, "website": "https://x.example"}
+    )
+
+    assert (answer.status_code, answer["Location"]) == (303, "/newsletter/postfach/")
+    assert Subscriber.objects.count() == Consent.objects.count() == 0
+
+
+def test_a_form_sent_too_fast_is_asked_for_again_and_keeps_the_address(client):
+    answer = client.post(FORM, {**form_values(client), "email": ADA, "stamp": ""})
+
+    assert answer.status_code == 422
+    assert spam.SEND_AGAIN in shown(answer)
+    assert f'value="{ADA}"' in shown(answer)
+    assert Subscriber.objects.count() == 0
+
+
 def test_a_forged_form_is_refused(now):
     strict = Client(enforce_csrf_checks=True)
 
