@@ -98,6 +98,7 @@ def _event(booking: Booking, paper: Paper, *, status: str, stamp: datetime) -> E
 
 def _person(name: str, email: str) -> vCalAddress:
     person = vCalAddress(f"mailto:{email}")
-    # A parameter has no way to write a double quote (RFC 5545 section 3.2).
-    person.params["CN"] = vText(name.replace('"', "'"))
+    # A parameter has no way to write a double quote or a line break (RFC 5545 section 3.2), and
+    # not every calendar knows the later one (RFC 6868).
+    person.params["CN"] = vText(" ".join(name.replace('"', "'").split()))
     return person
