@@ -13,7 +13,7 @@ from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from booking import scheduling, slots
-from booking.models import Booking, Calendar, CallType
+from booking.models import Booking, BusyTime, Calendar, CallType
 from booking.slots import Hours, Interval, Reason, Refusal, Taken
 from coaching_site import german
 
@@ -252,6 +252,8 @@ class _Case:
 
     def _overlap(self, taken: Taken) -> Finding:
         clocks = _clock_range(Interval(taken.start, taken.end), self.day, self.zone)
+        if not taken.counts:
+            return self._elsewhere(taken, clocks)
         booking = self._booking_of(taken)
         if booking is None:
             return Finding(f"Diese Zeit ist belegt: {clocks}.", can_be_overridden=False)
@@ -261,6 +263,13 @@ class _Case:
         else:
             sentence = f"Zu dieser Zeit ist schon ein Termin: {clocks}."
         return Finding(sentence, (booking,), can_be_overridden=False)
+
+    def _elsewhere(self, taken: Taken, clocks: str) -> Finding:
+        """Another calendar says so: the coach knows better what that is, and may override it."""
+        span = Interval(taken.start, taken.end)
+        there = BusyTime.objects.counting_in(self.calendar).touching(span).select_related("feed")
+        names = ", ".join(sorted({f"„{busy.feed}“" for busy in there}))
+        return Finding(f"Laut {names or 'einem anderen Kalender'} bist du belegt: {clocks}.")
 
     def _buffer(self, taken: Taken) -> Finding:
         """The longer of the two pauses that meet counts; say when it would be kept."""
@@ -280,6 +289,8 @@ class _Case:
         )
 
     def _booking_of(self, taken: Taken) -> Booking | None:
+        if not taken.counts:  # another calendar's
+            return None
         # What takes time in one calendar never overlaps, so a beginning names it.
         return next((b for b in self.bookings if b.start == taken.start), None)
 

@@ -154,7 +154,8 @@ class DetailsForm(forms.Form):
             return uuid.uuid4()
 
     def clean(self) -> dict[str, Any]:
-        spam.check(self.data)
+        if not self.errors:  # else the fields have something better to say
+            spam.check(self.data)
         return self.cleaned_data
 
     def guest(self) -> Guest:

@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from booking import ics
-from booking.models import Booking, Calendar
+from booking.models import Booking, BusyFeed, Calendar
 from coaching_site import links, mail
 from pages.models import Practice
 
@@ -66,6 +66,14 @@ def second_reminder_to_guest(booking: Booking) -> None:
 def follow_up_to_guest(booking: Booking) -> None:
     """Asking for feedback is advertising in law: only to those who agreed."""
     _send("follow_up_guest", booking, to=booking.email)
+
+
+def feed_failing_to_coach(feed: BusyFeed) -> None:
+    _send_about_feed("feed_failing", feed)
+
+
+def feed_well_to_coach(feed: BusyFeed) -> None:
+    _send_about_feed("feed_well", feed)
 
 
 def calendar_file(booking: Booking) -> bytes:
@@ -152,6 +160,20 @@ def _send(
         key=f"booking/{booking.reference}/{occasion or template}/{_instant(booking.start)}",
         alternatives=alternatives,
         attachments=attachments,
+    )
+
+
+def _send_about_feed(template: str, feed: BusyFeed) -> None:
+    since = feed.failing_since or feed.fetched_at or feed.created_at
+    mail.send(
+        f"booking/mail/{template}",
+        to=settings.COACH_EMAIL,
+        context={
+            "feed": feed,
+            "zone": feed.calendar.tz,
+            "desk_url": links.absolute(reverse("admin:booking_busyfeed_change", args=[feed.pk])),
+        },
+        key=f"feed/{feed.pk}/{template}/{_instant(since)}",
     )
 
 

@@ -8,8 +8,8 @@ from datetime import timedelta
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from booking import mail, reminders, scheduling
-from booking.models import Booking, Notification
+from booking import feeds_sync, mail, reminders, scheduling
+from booking.models import Booking, BusyFeed, Notification
 from coaching_site import jobs
 
 SEND = "booking.send_notification"
@@ -80,6 +80,32 @@ def owed_notifications(timestamp: int) -> None:
     owed = [row.pk for row in rows.with_its_booking() if row.is_owed_at(now)]
     for pk in set(owed) - jobs.on_record(SEND, "notification_id", owed):
         jobs.enqueue(SEND, notification_id=pk)
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(name="booking.refresh_feeds", queueing_lock="booking.refresh_feeds")
+def refresh_feeds(timestamp: int) -> None:
+    """Start a job for each calendar feed that is due, so that a slow one delays no other."""
+    del timestamp
+    for feed in BusyFeed.objects.due(timezone.now()):
+        feeds_sync.read_soon(feed)
+
+
+@app.task(name="booking.refresh_feed")
+def refresh_feed(feed_id: int) -> None:
+    """Read one feed. Should it fail, it is due again in a few minutes."""
+    feed = BusyFeed.objects.read_from().filter(pk=feed_id).first()
+    if feed is not None:
+        feeds_sync.refresh(feed, now=timezone.now())
+
+
+@app.task(name="booking.tell_about_feed", retry=jobs.PATIENT)
+def tell_about_feed(feed_id: int, is_well: bool) -> None:
+    """Tell the coach that a feed fails, or that it is well again, if that still is so."""
+    feed = BusyFeed.objects.read_from().filter(pk=feed_id).first()
+    if feed is None or is_well == feed.is_failing:
+        return
+    (mail.feed_well_to_coach if is_well else mail.feed_failing_to_coach)(feed)
 
 
 @app.periodic(cron="*/10 * * * *")

@@ -85,6 +85,18 @@ def minutes(length: timedelta) -> str:
     return f"{round(length.total_seconds() / 60)}{NBSP}Minuten"
 
 
+def age(length: timedelta) -> str:
+    """„3 Minuten“, „2 Stunden“, „5 Tagen“: what follows „seit“ or „vor“, rounded down."""
+    passed = round(length.total_seconds()) // 60
+    if passed < 1:
+        return "weniger als 1 Minute".replace(" ", NBSP)
+    if passed < 60:
+        return f"{passed}{NBSP}{'Minute' if passed == 1 else 'Minuten'}"
+    if passed < 48 * 60:
+        return f"{passed // 60}{NBSP}{'Stunde' if passed < 120 else 'Stunden'}"
+    return f"{passed // (24 * 60)}{NBSP}Tagen"
+
+
 def wait(length: timedelta) -> str:
     """„einer Minute“ or „12 Minuten“, rounded up, to stand behind „in“."""
     whole = max(1, math.ceil(length.total_seconds() / 60))

@@ -12,10 +12,12 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
 from procrastinate import App, JobContext, RetryDecision, RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.jobs import Job
 
 logger = logging.getLogger(__name__)
@@ -62,6 +64,23 @@ def on_record(task: str, argument: str, values: Collection[int]) -> set[int]:
         **{f"args__{argument}__in": list(values)},
     )
     return set(found.values_list(f"args__{argument}", flat=True))
+
+
+def enqueue_once(task: str, *, key: str, **arguments: Any) -> bool:
+    """As `enqueue`, unless a job of this key waits already. Jobs of one key never run side by side.
+
+    Returns whether a job was put in.
+    """
+    known = app.tasks[task]
+    deferrer = _through_django.configure_task(
+        task, queue=known.queue, priority=known.priority, lock=key, queueing_lock=key
+    )
+    try:
+        with transaction.atomic():  # the refusal must not spoil the caller's transaction
+            deferrer.defer(**arguments)
+    except AlreadyEnqueued:
+        return False
+    return True
 
 
 @app.periodic(cron="* * * * *")

@@ -70,7 +70,7 @@ def is_caught(data: Mapping[str, Any]) -> bool:
 
 
 def check(data: Mapping[str, Any]) -> None:
-    """Raise ValidationError for what no person sends: within two seconds, or after a whole day."""
+    """Raise ValidationError for what no person sends: the hidden field, or a form too fast or too old."""
     made = _read(data.get("stamp"))
     if is_caught(data) or made is None or not SHORTEST <= timezone.now() - made <= LONGEST:
         raise ValidationError(SEND_AGAIN, code="spam")

@@ -50,7 +50,8 @@ class SignUpForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         """Refuse what no person sends, and consent to a text that was not the one on the page."""
-        spam.check(self.data)
+        if not self.errors:  # else the fields have something better to say
+            spam.check(self.data)
         if self.cleaned_data.get("consent") != self.consent_text.sha256:
             raise ValidationError(
                 "Der Text über dem Knopf hat sich geändert. "

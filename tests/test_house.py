@@ -15,6 +15,7 @@ ROOMS = ("coaching_site", "pages", "booking", "newsletter")
 FLOORS = {
     0: (
         "slots",
+        "busy_times",
         "errors",
         "jobs",
         "german",
@@ -33,6 +34,7 @@ FLOORS = {
     2: (
         "mail",
         "ics",
+        "busy_feeds",
         "rendering",
         "context",
         "checks",
@@ -43,6 +45,7 @@ FLOORS = {
     ),
     3: (
         "scheduling",
+        "feeds_sync",
         "diagnosis",
         "limits",
         "subscriptions",

@@ -2,5 +2,6 @@
 
 from booking.admin.bookings import BookingAdmin
 from booking.admin.calendar import CalendarAdmin, CallTypeAdmin
+from booking.admin.feeds import BusyFeedAdmin
 
-__all__ = ["BookingAdmin", "CalendarAdmin", "CallTypeAdmin"]
+__all__ = ["BookingAdmin", "BusyFeedAdmin", "CalendarAdmin", "CallTypeAdmin"]

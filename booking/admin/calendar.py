@@ -153,18 +153,7 @@ class CallTypeAdmin(admin.ModelAdmin[CallType]):
         ("Geheimer Link", {"fields": ["is_hidden", "secret_link"]}),
         ("Zeit", {"fields": ["calendar", "length", "step", "buffer_before", "buffer_after"]}),
         ("Grenzen", {"fields": ["notice", "horizon_days", "max_per_day", "max_per_week"]}),
-        (
-            "Ort und Preis",
-            {
-                "fields": [
-                    "place_kind",
-                    "place_detail",
-                    "preparation",
-                    "price_cents",
-                    "deposit_cents",
-                ]
-            },
-        ),
+        ("Ort und Preis", {"fields": ["place_kind", "place_detail", "preparation", "price_cents"]}),
     ]
     readonly_fields = ["secret_link"]
     inlines = [QuestionInline]

@@ -2,11 +2,14 @@
 
 from booking.models.bookings import Booking, Notification
 from booking.models.calendar import Calendar, CallType, DateOverride, FederalState, WeeklyHours
+from booking.models.feeds import BusyFeed, BusyTime
 from booking.models.questions import Answer, Question
 
 __all__ = [
     "Answer",
     "Booking",
+    "BusyFeed",
+    "BusyTime",
     "Calendar",
     "CallType",
     "DateOverride",

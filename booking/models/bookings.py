@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
-from django.db.models import Exists, F, Func, OuterRef, Q
+from django.db.models import Exists, F, Func, OuterRef, Q, Value
 from django.db.models.functions import Lower
 
 from booking.models.calendar import Calendar, CallType, real_zone
@@ -58,6 +58,14 @@ class BookingQuerySet(models.QuerySet["Booking"]):
         """Whatever keeps others out at `now`. A hold counts until its last second is over."""
         settled = Q(status__in=[Booking.Status.REQUESTED, Booking.Status.CONFIRMED])
         return self.filter(settled | Q(status=Booking.Status.HELD, held_until__gt=now))
+
+    def taken_rows(self) -> models.QuerySet[Booking, tuple[datetime, datetime, int, int, bool]]:
+        """Start, end, pauses and whether it counts toward limits: what `Taken` is made of."""
+        return (
+            self.order_by()
+            .annotate(counts=Value(True))
+            .values_list("start", "end", "buffer_before", "buffer_after", "counts")
+        )
 
     def hold_ran_out(self, now: datetime) -> BookingQuerySet:
         return self.filter(status=Booking.Status.HELD, held_until__lte=now)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from booking import mail, scheduling
+from booking import feeds_sync, mail, scheduling
 from booking.errors import SlotRefused, TooManyHolds
 from booking.forms import DetailsForm
 from booking.models import CallType
@@ -48,6 +48,7 @@ def details(request: HttpRequest, address: str, start: datetime) -> HttpResponse
         if is_sent and form.is_valid():
             network = networks.network_of(request)
             _count(form.cleaned_data["email"], network, now=now)
+            feeds_sync.freshen(call_type.calendar, now=now)
             booking = scheduling.hold(
                 call_type,
                 start=start,

@@ -14,7 +14,7 @@ def give_each_calendar_its_own_secret(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('booking', '0004_hidden_types_questions_holidays_holds'),
+        ('booking', '0005_busy_feeds'),
     ]
 
     operations = [
