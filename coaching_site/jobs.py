@@ -17,8 +17,8 @@ from procrastinate import App, JobContext, RetryDecision, RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.models import ProcrastinateJob
-from procrastinate.exceptions import AlreadyEnqueued
-from procrastinate.jobs import Job
+from procrastinate.exceptions import AlreadyEnqueued, UniqueViolation
+from procrastinate.jobs import Job, Status
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +93,11 @@ async def rescue(context: JobContext, timestamp: int) -> None:
         logger.warning(
             "Job %s (%s) was left behind by a worker and runs again.", job.id, job.task_name
         )
-        await manager.retry_job(job)
+        try:
+            await manager.retry_job(job)
+        except UniqueViolation:
+            # A periodic job whose successor waits already; it must not keep the others here.
+            await manager.finish_job(job, Status.FAILED, delete_job=True)
 
 
 @app.periodic(cron="17 3 * * *")

@@ -61,7 +61,6 @@ class CalendarAdmin(admin.ModelAdmin[Calendar]):
             **(extra_context or {}),
             "holidays": _holidays(calendar) if calendar else [],
             "may_open": self.has_change_permission(request, calendar),
-            "may_renew_feed": self.has_change_permission(request, calendar),
         }
         return super().change_view(request, object_id, form_url, context)
 
@@ -74,8 +73,10 @@ class CalendarAdmin(admin.ModelAdmin[Calendar]):
     def feed_link(self, calendar: Calendar) -> SafeString:
         address = reverse("booking:feed", args=[calendar.feed_secret])
         return format_html(
-            "<code>{}</code><p class='help'>Abonniere diese Adresse in deinem Kalenderprogramm. "
-            "Wer sie kennt, sieht deine Gespräche.</p>",
+            # The button belongs to a form of its own, outside of this one.
+            "<code>{}</code><br>Abonniere diese Adresse in deinem Kalenderprogramm. Wer sie kennt, "
+            "sieht deine Gespräche.<br>"
+            "<button type='submit' form='feed-erneuern' class='button'>Neuen Link machen</button>",
             links.absolute(address),
         )
 

@@ -135,7 +135,7 @@ def test_who_may_only_look_notes_nothing(client, confirmed, clock):
 
 
 @pytest.fixture
-def asking(call_type) -> CallType:
+def asking(call_type: CallType) -> CallType:
     call_type.follow_up_hours = 2
     call_type.save()
     return call_type

@@ -30,7 +30,7 @@ def owed(confirmed) -> Notification:
 
 
 @pytest.fixture
-def alone(owed) -> Notification:
+def alone(owed: Notification) -> Notification:
     """The mail without any job, as if the queue had lost it."""
     ProcrastinateJob.objects.all().update(status="succeeded")
     return owed

@@ -38,7 +38,7 @@ def pass_time(clock, run_jobs) -> Callable[[datetime], None]:
 
 
 @pytest.fixture
-def told(confirmed, mailbox, clock, run_jobs) -> Booking:
+def told(confirmed: Booking, mailbox, clock, run_jobs) -> Booking:
     """A booking whose confirmations are sent; the mailbox is empty again."""
     run_jobs()
     mailbox.clear()
@@ -160,6 +160,18 @@ def test_a_moved_call_is_reminded_of_its_new_time_only(told, mailbox, clock, run
     pass_time(told.start)
     assert kinds(told) == ["first_reminder"]
     assert "Donnerstag, 4. März 2027" in plain(mailbox.to(ADA.email)[0])
+
+
+def test_a_call_moved_a_little_is_reminded_of_once(told, mailbox, clock, run_jobs):
+    """Both times are due; only the row of the new one is still true."""
+    clock(told.start - DAY)
+    due_reminders(0)
+    Booking.objects.filter(pk=told.pk).update(start=told.start - HOUR, end=told.end - HOUR)
+    due_reminders(0)
+    run_jobs()
+
+    assert kinds(told) == ["first_reminder"]
+    assert "08:00 Uhr" in plain(mailbox.to(ADA.email)[0])
 
 
 def test_who_books_three_hours_before_is_not_reminded_of_a_day_before(calendar, mailbox, pass_time):
