@@ -24,6 +24,9 @@ soak: .venv/test.stamp ## the long forms of the fault and property tests
 	@.ci/browser
 	SOAK=1 SOAK_EXAMPLES=2000 $(BIN)/python -m pytest -n 2 --dist loadgroup
 
+bench: .venv/test.stamp ## how fast it is, as Markdown tables
+	$(BIN)/python -m tests.bench
+
 manage: .venv/run.stamp ## one management command, e.g. make manage c="createsuperuser"
 	@$(BIN)/python -m coaching_site.local manage $(c)
 

@@ -59,8 +59,10 @@ def day_plan(calendar: Calendar, day: date, *, now: datetime) -> list[Stretch]:
     opening = slots.open_intervals(_hours(calendar, day), day, day)
     around = Interval(whole.start - DAY, whole.end + DAY)
     bookings = Booking.objects.in_calendar(calendar).taking_time(now).touching(around)
+    busy = BusyTime.objects.counting_in(calendar).touching(whole).select_related("feed")
     pieces = [
         *((span, "offen", None) for span in opening),
+        *((Interval(time.start, time.end), f"belegt: {time.feed.name}", None) for time in busy),
         *(piece for booking in bookings for piece in _pieces(booking, zone)),
     ]
     return [

@@ -28,7 +28,7 @@ from booking.errors import (
     SlotTooSoon,
     TooManyHolds,
 )
-from booking.models import Answer, Booking, BusyTime, Calendar, CallType, Notification
+from booking.models import Answer, Booking, Calendar, CallType, Notification, taken_time
 from booking.slots import Hours, Interval, Reason, Refusal, Taken
 
 HOLD_LIFE = timedelta(minutes=15)
@@ -343,15 +343,7 @@ def _taken(
 ) -> list[Taken]:
     """What bookings and other calendars take around the span, one query."""
     around = slots.taken_span(hours, call_type.terms(), span)
-    bookings = Booking.objects.in_calendar(call_type.calendar).taking_time(now).touching(around)
-    if besides is not None:
-        bookings = bookings.exclude(pk=besides.pk)
-    busy = BusyTime.objects.counting_in(call_type.calendar).touching(around)
-    rows = bookings.taken_rows().union(busy.taken_rows(), all=True)
-    return [
-        Taken(start, end, timedelta(minutes=before), timedelta(minutes=after), counts=counts)
-        for start, end, before, after, counts in rows
-    ]
+    return taken_time(call_type.calendar, around, now=now, besides=besides)
 
 
 def _refusal(reasons: set[Reason]) -> SlotRefused:

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
+from functools import lru_cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -211,9 +212,11 @@ def offered_slots(
         max(_utc(within.start), now + terms.notice),
         min(_utc(within.end), _horizon_end(hours, terms, now)),
     )
-    limits = _Limits.of(hours, terms, taken)
     starts = _free(_grid_starts(hours, terms, span), _blocked_starts(terms, taken))
-    return [Interval(start, start + terms.length) for start in starts if not limits.reached(start)]
+    limits = _Limits.of(hours, terms, taken)
+    if limits.can_be_reached:
+        starts = (start for start in starts if not limits.reached(start))
+    return [Interval(start, start + terms.length) for start in starts]
 
 
 def find_slot(
@@ -284,6 +287,7 @@ def _days(first: date, last: date) -> Iterator[date]:
     return (first + timedelta(days=n) for n in range((last - first).days + 1))
 
 
+@lru_cache(maxsize=4096)
 def _instant(day: date, minute: int, zone: ZoneInfo) -> datetime:
     """The first instant at which a clock in `zone` shows this minute of `day`, or a later one."""
     wall = datetime.combine(day, time.min) + timedelta(minutes=minute)
@@ -406,10 +410,16 @@ class _Limits:
         days = [_local_date(block.start, hours.zone) for block in taken if block.counts]
         return cls(hours.zone, terms, Counter(days), Counter(map(_monday, days)))
 
+    @property
+    def can_be_reached(self) -> bool:
+        """Whether any day or week has as many bookings as it may have."""
+        per_day, per_week = self.terms.max_per_day, self.terms.max_per_week
+        return (per_day is not None and max(self.days.values(), default=0) >= per_day) or (
+            per_week is not None and max(self.weeks.values(), default=0) >= per_week
+        )
+
     def reached(self, start: datetime) -> list[Reason]:
         per_day, per_week = self.terms.max_per_day, self.terms.max_per_week
-        if per_day is None and per_week is None:
-            return []
         day = _local_date(start, self.zone)
         reached = []
         if per_day is not None and self.days[day] >= per_day:

@@ -4,6 +4,7 @@ from booking.models.bookings import Booking, Notification
 from booking.models.calendar import Calendar, CallType, DateOverride, FederalState, WeeklyHours
 from booking.models.feeds import BusyFeed, BusyTime
 from booking.models.questions import Answer, Question
+from booking.models.taken import taken_time
 
 __all__ = [
     "Answer",
@@ -17,4 +18,5 @@ __all__ = [
     "Notification",
     "Question",
     "WeeklyHours",
+    "taken_time",
 ]

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo, available_timezones
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
-from django.db.models import F, Q, Value
+from django.db import connection, models
+from django.db.models import F, Q
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare
 
@@ -26,6 +26,15 @@ RESERVED_SLUGS = frozenset(
     {"pruefen", "gebucht", "absagen", "freigeben", "kalender", "feed", PRIVATE}
 )
 DAY = timedelta(days=1)
+
+# A weekday's windows have no dates, an exception's have no weekday.
+PLAN = """
+    SELECT weekday, NULL::date, NULL::date, start, "end" FROM booking_weeklyhours
+    WHERE calendar_id = %s
+    UNION ALL
+    SELECT NULL, first_day, last_day, start, "end" FROM booking_dateoverride
+    WHERE calendar_id = %s AND first_day <= %s AND last_day >= %s
+"""
 
 
 @cache
@@ -171,20 +180,11 @@ class Calendar(models.Model):
 
     def _plan(
         self, first: date, last: date
-    ) -> Iterable[tuple[int | None, date, date, time | None, time]]:
-        fields = ("day_of_week", "from_day", "to_day", "start", "end")
-        no_day = Value(None, models.DateField())
-        weekly = WeeklyHours.objects.filter(calendar=self).annotate(
-            day_of_week=F("weekday"), from_day=no_day, to_day=no_day
-        )
-        overrides = DateOverride.objects.filter(
-            calendar=self, first_day__lte=last, last_day__gte=first
-        ).annotate(
-            day_of_week=Value(None, models.PositiveSmallIntegerField()),
-            from_day=F("first_day"),
-            to_day=F("last_day"),
-        )
-        return weekly.values_list(*fields).union(overrides.values_list(*fields), all=True)
+    ) -> list[tuple[int | None, date, date, time | None, time]]:
+        # In SQL, because a union of annotated querysets costs more to build than to answer.
+        with connection.cursor() as cursor:
+            cursor.execute(PLAN, [self.pk, self.pk, last, first])
+            return list(cursor.fetchall())
 
 
 class WeeklyHours(models.Model):

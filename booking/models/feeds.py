@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import models
-from django.db.models import F, Q, Value
+from django.db.models import F, Q
 
 from booking.models.calendar import Calendar
 from booking.slots import Interval
@@ -117,15 +117,6 @@ class BusyTimeQuerySet(models.QuerySet["BusyTime"]):
 
     def touching(self, span: Interval) -> BusyTimeQuerySet:
         return self.filter(start__lt=span.end, end__gt=span.start)
-
-    def taken_rows(self) -> models.QuerySet[BusyTime, tuple[datetime, datetime, int, int, bool]]:
-        """As the bookings' rows: without pauses, and not counting toward limits."""
-        none = Value(0, models.PositiveSmallIntegerField())
-        return (
-            self.order_by()
-            .annotate(buffer_before=none, buffer_after=none, counts=Value(False))
-            .values_list("start", "end", "buffer_before", "buffer_after", "counts")
-        )
 
 
 class BusyTime(models.Model):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
@@ -85,7 +86,14 @@ class Visitor:
     def zones(self, moment: datetime) -> list[tuple[str, str]]:
         """What the guest can choose from: names and their words, this visitor's own among them."""
         names = dict.fromkeys([self.coach_zone.key, self.zone.key, *COMMON_ZONES])
-        return [(name, german.zone_name(ZoneInfo(name), moment)) for name in names]
+        # Clocks change on the minute, so all guests of one minute read the same words.
+        minute = moment.replace(second=0, microsecond=0)
+        return [(name, _zone_words(name, minute)) for name in names]
+
+
+@lru_cache(maxsize=1024)
+def _zone_words(name: str, moment: datetime) -> str:
+    return german.zone_name(ZoneInfo(name), moment)
 
 
 def visitor_of(request: HttpRequest, calendar: Calendar) -> Visitor:

@@ -142,6 +142,14 @@ def test_the_coach_reads_which_calendar_is_in_the_way_and_may_go_above_it(feed, 
     assert finding.can_be_overridden
 
 
+def test_the_coachs_day_shows_what_other_calendars_take(feed, calendar, now):
+    read(feed, now)
+
+    plan = diagnosis.day_plan(calendar, NINE.date(), now=now)
+
+    assert "belegt: Privat" in [stretch.what for stretch in plan]
+
+
 def test_a_call_does_not_block_the_time_it_was_moved_from(feed, server, confirmed, now):
     entry = f"UID:{confirmed.uid}@praxis.example\n{FROM_TEN}"
     server.serve(calendar_file(entry, AT_NINE.replace("UID", "X")))

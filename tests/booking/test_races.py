@@ -7,24 +7,34 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import timedelta
-from threading import Barrier
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import cycle
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
 from django.db import connection, connections
+from django.db.transaction import on_commit
 from django.test import Client
 from django.urls import reverse
 
 from booking import scheduling
 from booking.errors import SlotTaken
-from booking.models import Booking, Notification
+from booking.models import Booking, Calendar, CallType, Notification
+from booking.models.bookings import BookingQuerySet
+from booking.scheduling import DAY, Guest
 from coaching_site import spam
 from tests.booking.conftest import NINE, hold, new_type, somebody
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# One group: two crowds at once would be more connections than the tests' Postgres takes.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("races")]
 
 CROWD = 50
+# As many threads and as many connections: everyone really waits inside Postgres.
+RUSH = 200
+SECOND = timedelta(seconds=1)
+QUARTER = timedelta(minutes=15)
 
 
 @pytest.fixture
@@ -32,7 +42,7 @@ def a_connection_each(db) -> Iterator[None]:
     """Lets the whole crowd talk to Postgres at once; the site's own pool is smaller."""
     pool: Any = connection.pool  # type: ignore[attr-defined]
     before = (pool.min_size, pool.max_size)
-    pool.resize(1, CROWD + 10)
+    pool.resize(1, RUSH + 10)
     yield
     pool.resize(*before)
 
@@ -81,6 +91,197 @@ def let_two_meet_after_the_check(monkeypatch) -> None:
 
     monkeypatch.setattr(scheduling, "lock", lambda calendar: None)
     monkeypatch.setattr(scheduling, "check", check_and_wait)
+
+
+def read_without_locking(monkeypatch, meeting: Barrier | None = None) -> None:
+    """Rows are read as they are, perhaps by two at once, and written later."""
+
+    def read(bookings: Any, booking: Booking) -> Booking:
+        found: Booking = bookings.with_its_type().get(pk=booking.pk)
+        if meeting is not None:
+            meeting.wait(timeout=30)
+        return found
+
+    monkeypatch.setattr(BookingQuerySet, "locked", read)
+    monkeypatch.setattr(scheduling, "lock", lambda calendar: None)
+
+
+def release_last(monkeypatch) -> None:
+    """Who gives back writes after the one who books."""
+    booked, save = Event(), Booking.save
+
+    def save_in_turn(booking: Booking, **options: Any) -> None:
+        if booking.is_confirmed:
+            save(booking, **options)
+            on_commit(booked.set)
+        else:
+            booked.wait(timeout=30)
+            save(booking, **options)
+
+    monkeypatch.setattr(Booking, "save", save_in_turn)
+
+
+def guest(number: int) -> Guest:
+    return Guest(name=f"Gast {number}", email=f"gast{number}@example.org")
+
+
+Contest = Callable[[Calendar, datetime, int], list[Callable[[], Booking]]]
+
+
+def same_slot(calendar: Calendar, now: datetime, crowd: int) -> list[Callable[[], Booking]]:
+    call_type = new_type(calendar)
+    return [partial(hold, call_type, now=now, guest=guest(number)) for number in range(crowd)]
+
+
+def overlapping_slots(calendar: Calendar, now: datetime, crowd: int) -> list[Callable[[], Booking]]:
+    call_type = new_type(calendar, length=60, step=15)
+    return [
+        partial(hold, call_type, now=now, guest=guest(number), start=NINE + number % 4 * QUARTER)
+        for number in range(crowd)
+    ]
+
+
+def different_types(calendar: Calendar, now: datetime, crowd: int) -> list[Callable[[], Booking]]:
+    short = new_type(calendar, slug="kurz", length=30, step=15)
+    long = new_type(calendar, slug="lang", length=90, buffer_before=15)
+    wishes = [(short, NINE + 2 * QUARTER), (long, NINE)]
+    return [
+        partial(hold, call_type, now=now, guest=guest(number), start=start)
+        for number, (call_type, start) in zip(range(crowd), cycle(wishes), strict=False)
+    ]
+
+
+def pauses_only(calendar: Calendar, now: datetime, crowd: int) -> list[Callable[[], Booking]]:
+    """Nothing overlaps, so no constraint helps: the pause is up to the lock alone."""
+    call_type = new_type(calendar, buffer_after=15)
+    starts = [NINE, NINE + 2 * QUARTER]
+    return [
+        partial(hold, call_type, now=now, guest=guest(number), start=starts[number % 2])
+        for number in range(crowd)
+    ]
+
+
+def last_of_the_day(calendar: Calendar, now: datetime, crowd: int) -> list[Callable[[], Booking]]:
+    """Everybody wants another time, but the coach takes one call a day."""
+    call_type = new_type(calendar, max_per_day=1)
+    return [
+        partial(
+            hold, call_type, now=now, guest=guest(number), start=NINE + number % 6 * 2 * QUARTER
+        )
+        for number in range(crowd)
+    ]
+
+
+def hold_against_booking(
+    calendar: Calendar, now: datetime, crowd: int
+) -> list[Callable[[], Booking]]:
+    """One comes back after the hold ran out and says yes; the others want to hold that time."""
+    call_type = new_type(calendar)
+    mine = hold(call_type, now=now, guest=guest(crowd))
+    late = now + scheduling.HOLD_LIFE
+    return [
+        partial(scheduling.confirm, mine, now=late, again=True),
+        *(partial(hold, call_type, now=late, guest=guest(n)) for n in range(crowd - 1)),
+    ]
+
+
+contests = pytest.mark.parametrize(
+    "contest",
+    [
+        same_slot,
+        overlapping_slots,
+        different_types,
+        pauses_only,
+        last_of_the_day,
+        hold_against_booking,
+    ],
+)
+
+
+@contests
+def test_control_without_the_guards_each_of_these_is_won_twice(
+    contest: Contest, calendar, now, monkeypatch
+):
+    actions = contest(calendar, now, 2)
+    let_two_meet_after_the_check(monkeypatch)
+    read_without_locking(monkeypatch)
+
+    with without_the_constraint():
+        results = at_once(actions)
+
+        assert kinds(results) == {"Booking": 2}
+        assert Booking.objects.taking_time(now).count() == 2
+
+
+@contests
+def test_of_two_hundred_one_wins_and_all_others_are_refused_by_the_rules(
+    contest: Contest, calendar, now, a_connection_each
+):
+    results = at_once(contest(calendar, now, RUSH))
+
+    assert kinds(results) == {"Booking": 1, "SlotTaken": RUSH - 1}
+    assert Booking.objects.taking_time(now + scheduling.HOLD_LIFE - SECOND).count() == 1
+    # The lock let them look one after the other; no constraint and no deadlock had to say no.
+    assert {getattr(result, "__cause__", None) for result in results} == {None}
+
+
+def test_who_loses_is_offered_three_times_that_can_be_held(calendar, now, a_connection_each):
+    at_once(same_slot(calendar, now, 20))
+    call_type = CallType.objects.get()
+
+    offers = scheduling.next_offers(call_type, now=now, after=NINE)
+
+    assert len(offers) == 3
+    for number, offer in enumerate(offers):
+        hold(call_type, now=now, start=offer.start, guest=guest(number + 20))
+
+
+def test_a_time_given_back_goes_to_one_of_those_who_wait(call_type, now, a_connection_each):
+    mine = hold(call_type, now=now, guest=guest(RUSH))
+    wishes = [partial(hold, call_type, now=now, guest=guest(number)) for number in range(RUSH - 1)]
+
+    released, *results = at_once([partial(scheduling.release, mine, now=now), *wishes])
+
+    assert isinstance(released, Booking)
+    assert kinds(results)["Booking"] <= 1
+    assert set(kinds(results)) <= {"Booking", "SlotTaken"}
+    assert Booking.objects.taking_time(now).count() == kinds(results)["Booking"]
+
+
+def test_control_without_the_guards_a_release_undoes_a_booking(held, now, monkeypatch):
+    read_without_locking(monkeypatch, meeting=Barrier(2))
+    release_last(monkeypatch)
+
+    confirmed, _ = at_once(
+        [partial(scheduling.confirm, held, now=now), partial(scheduling.release, held, now=now)]
+    )
+
+    held.refresh_from_db()
+    assert isinstance(confirmed, Booking)
+    assert held.status == "expired"
+
+
+def test_a_release_never_undoes_a_booking(call_type, now, a_connection_each):
+    for number in range(10):
+        held = hold(
+            call_type,
+            now=now,
+            guest=guest(number),
+            start=NINE + number // 6 * DAY + number % 6 * 2 * QUARTER,
+        )
+        crowd = [
+            partial(scheduling.confirm, held, now=now),
+            partial(scheduling.release, held, now=now),
+        ]
+
+        results = at_once(crowd * 5)
+
+        held.refresh_from_db()
+        if held.is_confirmed:
+            assert kinds(results) == {"Booking": 10}
+        else:
+            assert held.status == "expired"
+            assert kinds(results) == {"Booking": 5, "HoldRanOut": 5}
 
 
 def test_control_without_lock_and_constraint_two_people_get_the_same_slot(
@@ -154,6 +355,28 @@ def test_two_holds_that_ran_out_cannot_both_be_confirmed(call_type, held, now):
     )
 
     assert kinds(results) == {"Booking": 1, "SlotTaken": 1}
+
+
+def test_one_address_at_many_times_at_once_holds_one(call_type, now, a_connection_each):
+    starts = [slot.start for slot in scheduling.offered_slots(call_type, now=now)[:20]]
+
+    results = at_once([partial(hold, call_type, start=start, now=now) for start in starts])
+
+    assert kinds(results) == {"Booking": 20}
+    assert Booking.objects.filter(status="held").count() == 1
+
+
+def test_a_network_at_many_times_at_once_holds_five(call_type, now, a_connection_each):
+    starts = [slot.start for slot in scheduling.offered_slots(call_type, now=now)[:20]]
+
+    results = at_once(
+        [
+            partial(hold, call_type, guest=somebody(), start=start, network="n", now=now)
+            for start in starts
+        ]
+    )
+
+    assert kinds(results) == {"Booking": 5, "TooManyHolds": 15}
 
 
 def test_over_http_one_is_led_on_and_the_others_read_a_clear_page(

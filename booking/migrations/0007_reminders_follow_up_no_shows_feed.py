@@ -14,7 +14,7 @@ def give_each_calendar_its_own_secret(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('booking', '0005_busy_feeds'),
+        ('booking', '0006_find_holds_at_once'),
     ]
 
     operations = [
