@@ -1,12 +1,14 @@
 """The queue's promise: a job exists exactly if its cause does."""
 
-import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.db import connection, transaction
+from procrastinate import App
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -86,12 +88,8 @@ def test_a_periodic_job_whose_successor_waits_keeps_no_other_from_its_rescue(emp
     jobs.enqueue("jobs.tidy", timestamp=2)
     ProcrastinateJob.objects.filter(task_name="jobs.tidy").update(queueing_lock="jobs.tidy")
 
-    async def rescue() -> None:
-        with app.replace_connector(DjangoConnector().get_worker_connector()) as worker:
-            async with worker.open_async():
-                await jobs.rescue(SimpleNamespace(app=worker), 0)
-
-    asyncio.run(rescue())
+    worker: Any = SimpleNamespace(app=App(connector=DjangoConnector()))
+    async_to_sync(jobs.rescue.func)(worker, 0)
 
     left = list(ProcrastinateJob.objects.order_by("id").values_list("task_name", "status"))
     assert left == [
