@@ -79,6 +79,12 @@ class NotBooked(BookingError):
     message = "Dieser Termin ist nicht gebucht. Du musst nichts absagen."
 
 
+class NotBegun(BookingError):
+    """Nobody can have missed what has not begun or was never booked."""
+
+    message = "Das lässt sich erst sagen, wenn ein gebuchter Termin begonnen hat."
+
+
 class TooLate(BookingError):
     """The guest can no longer change this themselves; the coach still can."""
 

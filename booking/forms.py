@@ -21,6 +21,8 @@ PHONE_MARKS = frozenset("+()/.- \u00a0")
 FEWEST_DIGITS = 5
 LONGEST_LINE = 500
 LONGEST_TEXT = 2000
+# Kept with every booking that agreed to it, word for word.
+FOLLOWUP_CONSENT = "Ja, nach dem Gespräch darfst du mich per E-Mail um eine Rückmeldung bitten."
 
 
 def one_line_or(sentence: str) -> Callable[[str], None]:
@@ -118,6 +120,12 @@ class DetailsForm(forms.Form):
         self.questions = {_name(question.pk): question for question in questions}
         for name, question in self.questions.items():
             self.fields[name] = _field(question)
+        if call_type.follow_up_hours is not None:
+            self.fields["followup"] = forms.BooleanField(
+                label=FOLLOWUP_CONSENT,
+                required=False,
+                help_text="Freiwillig. Du kannst es jederzeit mit einer kurzen E-Mail zurücknehmen.",
+            )
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
@@ -154,7 +162,12 @@ class DetailsForm(forms.Form):
         """Who filled the form in."""
         fields = ("name", "email", "company", "phone", "topic")
         typed = {field: self.cleaned_data.get(field, "") for field in fields}
-        return Guest(**typed, answers=tuple(self._answers()))
+        agreed = bool(self.cleaned_data.get("followup"))
+        return Guest(
+            **typed,
+            answers=tuple(self._answers()),
+            followup_consent_text=FOLLOWUP_CONSENT if agreed else "",
+        )
 
     def _answers(self) -> Iterable[Answer]:
         for name, question in self.questions.items():
@@ -198,7 +211,8 @@ def _field(question: Question) -> forms.Field:
 def _typed_before(held: Booking) -> dict[str, Any]:
     fields = ("name", "email", "company", "phone", "topic", "form_token")
     answers = {_name(each["question_id"]): each["answer"] for each in held.answers}
-    return {field: getattr(held, field) for field in fields} | answers
+    typed = {field: getattr(held, field) for field in fields} | answers
+    return {**typed, "followup": held.followup_consent_at is not None}
 
 
 def _storable(data: QueryDict) -> QueryDict:

@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from booking import ics
-from booking.models import Booking, BusyFeed
+from booking.models import Booking, BusyFeed, Calendar
 from coaching_site import links, mail
 from pages.models import Practice
 
@@ -105,6 +105,19 @@ def moved_to_coach(booking: Booking) -> None:
     )
 
 
+def first_reminder_to_guest(booking: Booking) -> None:
+    _send("reminder_guest", booking, to=booking.email, occasion="first_reminder")
+
+
+def second_reminder_to_guest(booking: Booking) -> None:
+    _send("reminder_guest", booking, to=booking.email, occasion="second_reminder")
+
+
+def follow_up_to_guest(booking: Booking) -> None:
+    """Asking for feedback is advertising in law: only to those who agreed."""
+    _send("follow_up_guest", booking, to=booking.email)
+
+
 def feed_failing_to_coach(feed: BusyFeed) -> None:
     _send_about_feed("feed_failing", feed)
 
@@ -130,6 +143,27 @@ def calendar_file(booking: Booking) -> bytes:
         return ics.withdrawal(booking, paper, stamp=booking.cancelled_at)
     stamp = booking.moved_at or booking.confirmed_at or booking.created_at
     return ics.invitation(booking, paper, stamp=stamp)
+
+
+def feed_file(calendar: Calendar, *, now: datetime) -> bytes:
+    """The coach's calls for their own calendar program: who and when, and the way to the rest."""
+    practice = Practice.current()
+    entries = [
+        (booking, _feed_paper(booking, practice))
+        for booking in Booking.objects.with_its_type().in_feed(calendar, now)
+    ]
+    return ics.feed(entries, name=f"Gespräche – {practice.brand}")
+
+
+def _feed_paper(booking: Booking, practice: Practice) -> ics.Paper:
+    desk_url = links.absolute(reverse("admin:booking_booking_change", args=[booking.pk]))
+    return ics.Paper(
+        summary=f"Gespräch mit {booking.name}",
+        description=f"In der Verwaltung ansehen: {desk_url}",
+        url=desk_url,
+        organizer_name=practice.display_name,
+        organizer_email=parseaddr(settings.COACH_EMAIL)[1],
+    )
 
 
 def token(booking: Booking) -> str:
@@ -159,6 +193,7 @@ def _send(
     file: bytes | None = None,
     method: str = "",
     more: dict[str, str] | None = None,
+    occasion: str = "",
 ) -> None:
     alternatives, attachments = [], []
     if file is not None:
@@ -180,7 +215,8 @@ def _send(
             **_addresses(booking),
             **(more or {}),
         },
-        key=f"booking/{booking.reference}/{template}/{_instant(booking.start)}/{booking.sequence}",
+        key=f"booking/{booking.reference}/{occasion or template}"
+        f"/{_instant(booking.start)}/{booking.sequence}",
         alternatives=alternatives,
         attachments=attachments,
     )

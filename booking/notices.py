@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from django.db import connection, transaction
+
 from booking.models import Booking, Notification
 from coaching_site import jobs
+
+ADD = """
+    INSERT INTO booking_notification
+        (booking_id, kind, audience, start, sequence, created_at, attempts, last_error)
+    VALUES (%s, %s, %s, %s, %s, %s, 0, '')
+    ON CONFLICT DO NOTHING
+    RETURNING id
+"""
 
 
 def announce(
@@ -18,13 +28,26 @@ def announce(
 ) -> None:
     """Owe these sides the mail, once. Call it in the transaction that gives the reason."""
     for audience in to:
-        notification, is_new = Notification.objects.get_or_create(
-            booking=booking,
-            kind=kind,
-            audience=audience,
-            start=booking.start,
-            sequence=booking.sequence,
-            defaults={"created_at": now},
-        )
-        if is_new:
-            jobs.enqueue("booking.send_notification", notification_id=notification.pk)
+        owe(booking, kind, audience, sequence=booking.sequence, now=now)
+
+
+def owe(
+    booking: Booking,
+    kind: Notification.Kind,
+    audience: Booking.Side,
+    *,
+    sequence: int = 0,
+    now: datetime,
+) -> bool:
+    """Owe one side this mail, and say whether that is new. Many may ask at once.
+
+    What tells of a change is owed once for each of the booking's `sequence`, a reminder once for
+    a start.
+    """
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(ADD, [booking.pk, kind, audience, booking.start, sequence, now])
+            added = cursor.fetchone()
+        if added is not None:
+            jobs.enqueue("booking.send_notification", notification_id=added[0])
+    return added is not None

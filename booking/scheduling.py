@@ -58,6 +58,8 @@ class Guest:
     phone: str = ""
     topic: str = ""
     answers: tuple[Answer, ...] = ()
+    # The words they agreed to, if they did: that we may ask for feedback after the call.
+    followup_consent_text: str = ""
 
 
 def lock(calendar: Calendar) -> None:
@@ -171,6 +173,7 @@ def hold(
             booking.network = network
         for field, value in asdict(guest).items():
             setattr(booking, field, value)
+        booking.followup_consent_at = now if guest.followup_consent_text else None
         booking.visitor_zone = visitor_zone
         booking.save()
         return booking

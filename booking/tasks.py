@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
-from django.db.models import F
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from booking import feeds_sync, mail, scheduling
+from booking import feeds_sync, mail, reminders, scheduling
 from booking.models import Booking, BusyFeed, Notification
 from coaching_site import jobs
+
+SEND = "booking.send_notification"
+# For so long a mail without a job is looked for.
+LOST_LIFE = timedelta(days=3)
 
 MAILS: dict[tuple[str, str], Callable[[Booking], None]] = {
     (Notification.Kind.CONFIRMATION, Booking.Side.GUEST): mail.confirmation_to_guest,
@@ -23,23 +27,65 @@ MAILS: dict[tuple[str, str], Callable[[Booking], None]] = {
     (Notification.Kind.LAPSE, Booking.Side.COACH): mail.request_over_to_coach,
     (Notification.Kind.MOVED, Booking.Side.GUEST): mail.moved_to_guest,
     (Notification.Kind.MOVED, Booking.Side.COACH): mail.moved_to_coach,
+    (Notification.Kind.FIRST_REMINDER, Booking.Side.GUEST): mail.first_reminder_to_guest,
+    (Notification.Kind.SECOND_REMINDER, Booking.Side.GUEST): mail.second_reminder_to_guest,
+    (Notification.Kind.FOLLOW_UP, Booking.Side.GUEST): mail.follow_up_to_guest,
 }
 
 
-@app.task(name="booking.send_notification", retry=jobs.PATIENT)
+@app.task(name=SEND, retry=jobs.PATIENT)
 def send_notification(notification_id: int) -> None:
-    """Send what the ledger still owes; it counts as sent once the server has accepted it."""
-    row = Notification.objects.filter(pk=notification_id)
-    owed = row.select_related("booking__call_type", "booking__calendar").first()
-    if owed is None or not owed.is_owed:
+    """Send what the ledger still owes; it counts as sent once the server has accepted it.
+
+    The claim is written before the server is asked, so that of any number of workers one sends.
+    """
+    now = timezone.now()
+    ledger = Notification.objects.filter(pk=notification_id)
+    owed = ledger.with_its_booking().first()
+    if owed is None or not owed.is_owed_at(now):
         return
-    row.update(attempts=F("attempts") + 1)
+    claimed_until = Notification.objects.claim(notification_id, now)
+    if claimed_until is None:
+        _come_back(notification_id)
+        return
     try:
         MAILS[owed.kind, owed.audience](owed.booking)
     except Exception as error:
-        row.update(last_error=f"{type(error).__name__}: {error}"[:200])
+        ledger.filter(claimed_until=claimed_until).update(
+            claimed_until=None, last_error=f"{type(error).__name__}: {error}"[:200]
+        )
         raise
-    row.update(sent_at=timezone.now(), last_error="")
+    ledger.update(sent_at=timezone.now(), claimed_until=None, last_error="")
+
+
+def _come_back(notification_id: int) -> None:
+    """Somebody else is sending this mail; look again when they must be done or dead."""
+    row = Notification.objects.unsent().filter(pk=notification_id).first()
+    if row is not None and row.claimed_until is not None:
+        jobs.enqueue(SEND, at=row.claimed_until, notification_id=notification_id)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="booking.due_reminders", queueing_lock="booking.due_reminders")
+def due_reminders(timestamp: int) -> None:
+    """Owe what has become due. Late, twice or by two workers at once does no harm."""
+    del timestamp
+    reminders.owe_what_is_due(now=timezone.now())
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(name="booking.owed_notifications", queueing_lock="booking.owed_notifications")
+def owed_notifications(timestamp: int) -> None:
+    """Start a new job for every mail that is owed and has none left: no lost job loses a mail.
+
+    A job that failed for good is an answer, not a loss; the desk shows it.
+    """
+    del timestamp
+    now = timezone.now()
+    rows = Notification.objects.unsent().unclaimed(now).filter(created_at__gt=now - LOST_LIFE)
+    owed = [row.pk for row in rows.with_its_booking() if row.is_owed_at(now)]
+    for pk in set(owed) - jobs.on_record(SEND, "notification_id", owed):
+        jobs.enqueue(SEND, notification_id=pk)
 
 
 @app.periodic(cron="*/5 * * * *")

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from django.urls import path, register_converter
 
 from booking.models.calendar import MOVING, PRIVATE
-from booking.views import booked, choosing, details, moving, requests, review
+from booking.views import booked, choosing, details, feed, moving, requests, review
 
 
 class DayConverter:
@@ -65,6 +65,7 @@ urlpatterns = [
     path("verschieben/<str:token>/", moving.days, name="move"),
     path("verschieben/<str:token>/<day:day>/", moving.times),
     path("verschieben/<str:token>/zeit/<instant:start>/", moving.review),
+    path("feed/<str:secret>.ics", feed.feed, name="feed"),
     path("<call:address>/", choosing.days, name="days_of"),
     path("<call:address>/<day:day>/", choosing.times, name="times"),
     path("<call:address>/zeit/<instant:start>/", details.details, name="details"),

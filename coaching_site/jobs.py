@@ -8,14 +8,17 @@ would break that promise; hence the second app, used for enqueueing alone.
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 from procrastinate import App, JobContext, RetryDecision, RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
-from procrastinate.exceptions import AlreadyEnqueued
-from procrastinate.jobs import Job
+from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.exceptions import AlreadyEnqueued, UniqueViolation
+from procrastinate.jobs import Job, Status
 
 logger = logging.getLogger(__name__)
 
@@ -39,16 +42,28 @@ class Patient(RetryStrategy):
 PATIENT = Patient(max_attempts=11, exponential_wait=3)
 
 
-def enqueue(task: str, **arguments: Any) -> int:
+def enqueue(task: str, *, at: datetime | None = None, **arguments: Any) -> int:
     """Put a job for the named task into the queue, in the caller's transaction.
 
-    Arguments are plain JSON values. Raises KeyError when no such task is registered.
+    Arguments are plain JSON values; the job runs soon, or not before `at`. Raises KeyError when no such task is registered.
     """
     known = app.tasks[task]
     deferrer = _through_django.configure_task(
-        task, queue=known.queue, priority=known.priority, lock=known.lock
+        task, queue=known.queue, priority=known.priority, lock=known.lock, schedule_at=at
     )
     return deferrer.defer(**arguments)
+
+
+def on_record(task: str, argument: str, values: Collection[int]) -> set[int]:
+    """Those values for which a job of this task waits, runs or has failed for good."""
+    if not values:
+        return set()
+    found = ProcrastinateJob.objects.filter(
+        task_name=task,
+        status__in=("todo", "doing", "failed"),
+        **{f"args__{argument}__in": list(values)},
+    )
+    return set(found.values_list(f"args__{argument}", flat=True))
 
 
 def enqueue_once(task: str, *, key: str, **arguments: Any) -> bool:
@@ -78,7 +93,11 @@ async def rescue(context: JobContext, timestamp: int) -> None:
         logger.warning(
             "Job %s (%s) was left behind by a worker and runs again.", job.id, job.task_name
         )
-        await manager.retry_job(job)
+        try:
+            await manager.retry_job(job)
+        except UniqueViolation:
+            # A periodic job whose successor waits already; it must not keep the others here.
+            await manager.finish_job(job, Status.FAILED, delete_job=True)
 
 
 @app.periodic(cron="17 3 * * *")

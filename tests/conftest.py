@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 from django.db import connection
+from django.db.models import Q, QuerySet
+from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
@@ -35,9 +37,13 @@ def mailbox(smtp, settings) -> mail_server.Mailbox:
 def run_jobs(db) -> Callable[[], list[str]]:
     """Runs what waits in the queue, on this test's own connection; returns the tasks' names."""
 
+    def waiting() -> QuerySet[ProcrastinateJob]:
+        is_time = Q(scheduled_at=None) | Q(scheduled_at__lte=timezone.now())
+        return ProcrastinateJob.objects.filter(is_time, status="todo")
+
     def run() -> list[str]:
         done = []
-        while job := ProcrastinateJob.objects.filter(status="todo").order_by("id").first():
+        while job := waiting().order_by("id").first():
             with connection.cursor() as cursor:
                 cursor.execute("DELETE FROM procrastinate_jobs WHERE id = %s", [job.id])
             app.tasks[job.task_name](**job.args)

@@ -28,6 +28,7 @@ FLOORS = {
         "networks",
         "public_holidays",
         "spam",
+        "logs",
     ),
     1: ("models",),
     2: (
@@ -50,6 +51,8 @@ FLOORS = {
         "limits",
         "subscriptions",
         "notices",
+        "reminders",
+        "attendance",
         "sitemaps",
         "middleware",
         "health",

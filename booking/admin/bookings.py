@@ -19,8 +19,9 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
+from django.views.decorators.http import require_POST
 
-from booking import cancellation, scheduling
+from booking import attendance, cancellation, scheduling
 from booking.admin import by_hand, links, why
 from booking.errors import BookingError, RequestOver
 from booking.models import Booking, Notification
@@ -107,6 +108,20 @@ class When(admin.SimpleListFilter):
         return queryset
 
 
+class Attendance(admin.SimpleListFilter):
+    """Who did not come."""
+
+    title = "Erschienen"
+    parameter_name = "erschienen"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("nein", "Nicht erschienen")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Booking]) -> QuerySet[Booking]:
+        missed = self.value() == "nein"
+        return queryset.filter(no_show_at__isnull=False) if missed else queryset
+
+
 class NotificationInline(ReadOnly, admin.TabularInline[Notification, Booking]):
     model = Notification
     fields = ["kind", "audience", "created_at", "sent_at", "attempts", "last_error"]
@@ -117,13 +132,13 @@ class NotificationInline(ReadOnly, admin.TabularInline[Notification, Booking]):
 class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
     list_display = ["when", "name", "call_type", "about", "status", "mails"]
     list_display_links = ["when", "name"]
-    list_filter = [When, "status", "call_type"]
+    list_filter = [When, "status", Attendance, "call_type"]
     list_select_related = ["call_type", "calendar"]
     search_fields = ["name", "email", "reference"]
     search_help_text = "Name, E-Mail-Adresse oder Buchungsnummer"
     date_hierarchy = "start"
     inlines = [NotificationInline]
-    actions = ["accept", "cancel", "export"]
+    actions = ["accept", "cancel", "mark_no_show", "take_no_show_back", "export"]
     fieldsets = [
         (None, {"fields": ["reference", "status", "call_type", "when"]}),
         (
@@ -156,6 +171,9 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
                     "cancelled_at",
                     "cancelled_by",
                     "cancellation_note",
+                    "no_show_at",
+                    "followup_consent_text",
+                    "followup_consent_at",
                 ]
             },
         ),
@@ -176,6 +194,11 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
             path("<int:pk>/absagen/", view(self.cancel_view), name="booking_booking_cancel"),
             path("<int:pk>/anfrage/", view(self.answer_view), name="booking_booking_answer"),
             path("<int:pk>/verschieben/", view(self.move_view), name="booking_booking_move"),
+            path(
+                "<int:pk>/nicht-erschienen/",
+                view(require_POST(self.no_show_view)),
+                name="booking_booking_no_show",
+            ),
         ]
         return [*own, *super().get_urls()]
 
@@ -200,7 +223,11 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        may = {"has_cancel_permission": self.has_cancel_permission(request)}
+        booking = self.get_object(request, object_id)
+        may = {
+            "has_cancel_permission": self.has_cancel_permission(request),
+            "missable": booking is not None and booking.can_be_missed(timezone.now()),
+        }
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **may})
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
@@ -224,7 +251,8 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
     def mails(self, booking: Booking) -> str:
         """How the ledger stands, in a word; the booking's own page tells the rest."""
         rows = list(booking.notifications.all())
-        owed = [row for row in rows if row.is_owed]
+        now = timezone.now()
+        owed = [row for row in rows if row.is_owed_at(now)]
         if any(row.last_error for row in owed):
             return "Fehler"
         if owed:
@@ -327,6 +355,36 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
                 done += 1
         if done:
             self.message_user(request, f"Abgesagt: {done}. Beide Seiten bekommen eine Mail.")
+
+    @admin.action(description="Nicht erschienen", permissions=["cancel"])
+    def mark_no_show(self, request: HttpRequest, queryset: QuerySet[Booking]) -> None:
+        for booking in queryset:
+            self._note_no_show(request, booking, missed=True)
+
+    @admin.action(description="Doch erschienen", permissions=["cancel"])
+    def take_no_show_back(self, request: HttpRequest, queryset: QuerySet[Booking]) -> None:
+        for booking in queryset:
+            self._note_no_show(request, booking, missed=False)
+
+    def no_show_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The button on the booking's own page, which notes it or takes it back."""
+        if not self.has_cancel_permission(request):
+            raise PermissionDenied
+        booking = get_object_or_404(self.get_queryset(request), pk=pk)
+        self._note_no_show(request, booking, missed="missed" in request.POST)
+        return redirect(links.to(booking).address)
+
+    def _note_no_show(self, request: HttpRequest, booking: Booking, *, missed: bool) -> None:
+        if not missed:
+            attendance.take_no_show_back(booking)
+            self.message_user(request, f"{booking}: doch erschienen.")
+            return
+        try:
+            attendance.mark_no_show(booking, now=timezone.now())
+        except BookingError as error:
+            self.message_user(request, f"{booking}: {error.message}", messages.WARNING)
+        else:
+            self.message_user(request, f"{booking}: nicht erschienen.")
 
     @admin.action(description="CSV-Export", permissions=["view"])
     def export(self, request: HttpRequest, queryset: QuerySet[Booking]) -> HttpResponse:

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST
 
 from booking import scheduling
 from booking.models import Calendar, CallType, DateOverride, Question, WeeklyHours
-from booking.models.calendar import new_secret
+from booking.models.calendar import new_feed_secret, new_secret
 from coaching_site import german, links
 
 YEAR = timedelta(days=365)
@@ -37,14 +37,17 @@ class DateOverrideInline(admin.TabularInline[DateOverride, Calendar]):
 @admin.register(Calendar)
 class CalendarAdmin(admin.ModelAdmin[Calendar]):
     list_display = ["name", "zone", "federal_state"]
-    fields = ["name", "zone", "federal_state"]
+    fields = ["name", "zone", "federal_state", "feed_link"]
+    readonly_fields = ["feed_link"]
     inlines = [WeeklyHoursInline, DateOverrideInline]
     change_form_template = "admin/booking/calendar/change_form.html"
 
     def get_urls(self) -> list[URLPattern]:
         holiday = self.admin_site.admin_view(require_POST(self.holiday))
         address = path("<int:pk>/feiertag/", holiday, name="booking_calendar_holiday")
-        return [address, *super().get_urls()]
+        renew = self.admin_site.admin_view(require_POST(self.renew_feed))
+        feed = path("<int:pk>/feed-erneuern/", renew, name="booking_calendar_renew_feed")
+        return [address, feed, *super().get_urls()]
 
     def change_view(
         self,
@@ -60,6 +63,36 @@ class CalendarAdmin(admin.ModelAdmin[Calendar]):
             "may_open": self.has_change_permission(request, calendar),
         }
         return super().change_view(request, object_id, form_url, context)
+
+    def get_fields(self, request: HttpRequest, obj: Calendar | None = None) -> list[Any]:
+        """The link opens the calendar for everybody who knows it: only who may change it sees it."""
+        may_see = obj is not None and self.has_change_permission(request, obj)
+        return [name for name in self.fields if may_see or name != "feed_link"]
+
+    @admin.display(description="Dein Kalender-Abo")
+    def feed_link(self, calendar: Calendar) -> SafeString:
+        address = reverse("booking:feed", args=[calendar.feed_secret])
+        return format_html(
+            # The button belongs to a form of its own, outside of this one.
+            "<code>{}</code><br>Abonniere diese Adresse in deinem Kalenderprogramm. Wer sie kennt, "
+            "sieht deine Gespräche.<br>"
+            "<button type='submit' form='feed-erneuern' class='button'>Neuen Link machen</button>",
+            links.absolute(address),
+        )
+
+    def renew_feed(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """For a link that went too far: the old one leads nowhere."""
+        calendar = get_object_or_404(Calendar, pk=pk)
+        if not self.has_change_permission(request, calendar):
+            raise PermissionDenied
+        Calendar.objects.filter(pk=pk).update(feed_secret=new_feed_secret())
+        self.log_change(request, calendar, "Neuer Link für das Kalender-Abo")
+        self.message_user(
+            request,
+            "Der alte Link gilt nicht mehr. Trag den neuen in deinem Kalenderprogramm ein.",
+            messages.SUCCESS,
+        )
+        return redirect("admin:booking_calendar_change", pk)
 
     def holiday(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Open a holiday or close it again: one button each."""
@@ -115,6 +148,10 @@ class CallTypeAdmin(admin.ModelAdmin[CallType]):
     fieldsets = [
         (None, {"fields": ["title", "slug", "description", "is_active", "position"]}),
         ("Anfragen", {"fields": ["needs_approval", "approval_hours"]}),
+        (
+            "Mails vor und nach dem Gespräch",
+            {"fields": ["first_reminder", "second_reminder", "follow_up_hours"]},
+        ),
         ("Geheimer Link", {"fields": ["is_hidden", "secret_link"]}),
         ("Zeit", {"fields": ["calendar", "length", "step", "buffer_before", "buffer_after"]}),
         (

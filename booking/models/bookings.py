@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
-from django.db.models import F, Func, Q
+from django.db.models import Exists, F, Func, OuterRef, Q
 from django.db.models.functions import Lower
 
 from booking.models.calendar import Calendar, CallType, real_zone
@@ -23,6 +23,13 @@ from booking.slots import Interval, Taken
 REFERENCE_LETTERS = "ACDEFGHJKMNPQRTWXY34679"
 REFERENCE_LENGTH = 8
 
+MINUTE = models.Value(timedelta(minutes=1))
+# Longer than a mail server may take for all its answers, each of which has EMAIL_TIMEOUT.
+CLAIM_LIFE = timedelta(minutes=3)
+# How far the coach's feed looks back.
+FEED_PAST = timedelta(days=30)
+# A request for feedback that could not be sent in time is not made up for weeks later.
+FOLLOW_UP_LIFE = timedelta(days=3)
 # The states in which a booking keeps others out; they stand in `booking_no_overlap` too.
 TAKES_TIME = ["requested", "held", "confirmed"]
 
@@ -75,6 +82,40 @@ class BookingQuerySet(models.QuerySet["Booking"]):
     def upcoming(self, now: datetime) -> BookingQuerySet:
         """Confirmed appointments that are not over, the next one first."""
         return self.filter(status=Booking.Status.CONFIRMED, end__gt=now).order_by("start")
+
+    def in_feed(self, calendar: Calendar, now: datetime) -> BookingQuerySet:
+        """What the coach sees in their own calendar program: confirmed calls, old ones for a while."""
+        return (
+            self.in_calendar(calendar)
+            .filter(status=Booking.Status.CONFIRMED, end__gt=now - FEED_PAST)
+            .order_by("start")
+        )
+
+    def to_remind(self, kind: Notification.Kind, now: datetime) -> BookingQuerySet:
+        """Coming calls that are near enough for this reminder, which is not in the ledger yet."""
+        guests = Notification.objects.filter(booking=OuterRef("pk"), audience=Booking.Side.GUEST)
+        return self.filter(
+            # Whom the coach entered without a word to them is not reminded of it either.
+            Exists(guests.filter(kind=Notification.Kind.CONFIRMATION)),
+            ~Exists(guests.filter(kind=kind, start=OuterRef("start"))),
+            status=Booking.Status.CONFIRMED,
+            start__gt=now,
+            start__lte=now + F(f"call_type__{kind}") * MINUTE,
+        )
+
+    def to_follow_up(self, now: datetime) -> BookingQuerySet:
+        """Calls that ended long enough ago, of guests who agreed and were never asked."""
+        asked = Notification.objects.filter(
+            booking=OuterRef("pk"), kind=Notification.Kind.FOLLOW_UP
+        )
+        since = F("call_type__follow_up_hours") * 60 * MINUTE
+        return self.filter(
+            ~Exists(asked),
+            status=Booking.Status.CONFIRMED,
+            followup_consent_at__isnull=False,
+            end__lte=now - since,
+            end__gt=now - FOLLOW_UP_LIFE - since,
+        )
 
     def with_its_type(self) -> BookingQuerySet:
         return self.select_related("call_type", "calendar", "call_type__calendar")
@@ -157,6 +198,11 @@ class Booking(models.Model):
     moved_at = models.DateTimeField("zuletzt verschoben am", null=True, blank=True)
     moved_by = models.CharField("verschoben von", max_length=5, choices=Side, blank=True)
     moved_from = models.DateTimeField("Beginn davor", null=True, blank=True)
+    no_show_at = models.DateTimeField("als nicht erschienen vermerkt", null=True, blank=True)
+    followup_consent_text = models.TextField(
+        "Zustimmung zur Bitte um Rückmeldung", blank=True, db_default="", default=""
+    )
+    followup_consent_at = models.DateTimeField("zugestimmt am", null=True, blank=True)
 
     objects = BookingQuerySet.as_manager()
 
@@ -167,6 +213,7 @@ class Booking(models.Model):
         indexes = [
             models.Index("calendar", "start", name="booking_calendar_start"),
             models.Index(F("email"), name="booking_email"),
+            models.Index("start", name="booking_confirmed_start", condition=Q(status="confirmed")),
             # Those of all times that are held or never tidied up: a handful, found at once.
             models.Index(
                 "calendar", "held_until", name="booking_holds", condition=Q(status="held")
@@ -246,6 +293,17 @@ class Booking(models.Model):
                 | (Q(moved_at__isnull=False, moved_from__isnull=False) & ~Q(moved_by="")),
                 violation_error_message="Zum Verschieben gehören Zeitpunkt, wer es tat und die Zeit davor.",
             ),
+            models.CheckConstraint(
+                name="booking_no_show_after_its_start",
+                condition=Q(no_show_at__isnull=True) | Q(no_show_at__gte=F("start")),
+                violation_error_message="Ob jemand erschienen ist, weiß man erst nach dem Beginn.",
+            ),
+            models.CheckConstraint(
+                name="booking_followup_consent_has_text_and_time",
+                condition=Q(followup_consent_text="", followup_consent_at__isnull=True)
+                | (~Q(followup_consent_text="") & Q(followup_consent_at__isnull=False)),
+                violation_error_message="Eine Zustimmung braucht ihren Text und ihren Zeitpunkt.",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -314,12 +372,65 @@ class Booking(models.Model):
         in_time = self.is_request or now <= self.cancel_until
         return self.can_be_called_off and in_time and now < self.start
 
+    def can_be_missed(self, now: datetime) -> bool:
+        """Whether one can say by now that the guest did not come."""
+        return self.is_confirmed and self.start <= now
+
     def is_held(self, now: datetime) -> bool:
         """Whether this hold still keeps others out; its time decides, not a job that tidies up."""
         return (
             self.status == self.Status.HELD
             and self.held_until is not None
             and self.held_until > now
+        )
+
+    def reminder_due(self, kind: Notification.Kind) -> datetime | None:
+        """When this reminder goes out. `start` is in UTC, so a day before is 24 hours before."""
+        before = {
+            Notification.Kind.FIRST_REMINDER: self.call_type.first_reminder,
+            Notification.Kind.SECOND_REMINDER: self.call_type.second_reminder,
+        }[kind]
+        return None if before is None else self.start - timedelta(minutes=before)
+
+    @property
+    def follow_up_due(self) -> datetime | None:
+        hours = self.call_type.follow_up_hours
+        return None if hours is None else self.end + timedelta(hours=hours)
+
+    def calls_for(self, kind: Notification.Kind, now: datetime) -> bool:
+        """Whether this mail makes sense at `now`, whoever asks: the rule is always asked again."""
+        kinds = Notification.Kind
+        match kind:
+            case kinds.CANCELLATION:
+                return self.is_cancelled
+            case kinds.CONFIRMATION | kinds.MOVED:
+                return self.is_confirmed
+            case kinds.REQUEST:
+                return self.status == self.Status.REQUESTED
+            case kinds.LAPSE:
+                return self.status == self.Status.EXPIRED
+            case kinds.FIRST_REMINDER:
+                until = self.reminder_due(kinds.SECOND_REMINDER) or self.start
+                return self._is_time_for(self.reminder_due(kind), until, now)
+            case kinds.SECOND_REMINDER:
+                return self._is_time_for(self.reminder_due(kind), self.start, now)
+            case kinds.FOLLOW_UP:
+                due = self.follow_up_due
+                return (
+                    due is not None
+                    and self._is_time_for(due, due + FOLLOW_UP_LIFE, now)
+                    and self.followup_consent_at is not None
+                    and self.no_show_at is None
+                )
+
+    def _is_time_for(self, due: datetime | None, until: datetime, now: datetime) -> bool:
+        """Due and not too late; who booked or moved after that moment has just read it all."""
+        settled_at = self.moved_at or self.confirmed_at
+        return (
+            settled_at is not None
+            and self.is_confirmed
+            and due is not None
+            and settled_at < due <= now < until
         )
 
     def taken(self) -> Taken:
@@ -333,6 +444,28 @@ class Booking(models.Model):
         )
 
 
+class NotificationQuerySet(models.QuerySet["Notification"]):
+    def unsent(self) -> NotificationQuerySet:
+        return self.filter(sent_at=None)
+
+    def unclaimed(self, now: datetime) -> NotificationQuerySet:
+        """Mails nobody is sending right now; who claimed one and died has lost it by now."""
+        return self.filter(Q(claimed_until=None) | Q(claimed_until__lte=now))
+
+    def with_its_booking(self) -> NotificationQuerySet:
+        return self.select_related("booking__call_type", "booking__calendar")
+
+    def claim(self, pk: int, now: datetime) -> datetime | None:
+        """Take a mail for sending, with one UPDATE that only one worker can win.
+
+        Returns until when it is ours, or None if it is sent or somebody else's.
+        """
+        until = now + CLAIM_LIFE
+        free = self.filter(pk=pk).unsent().unclaimed(now)
+        won = free.update(claimed_until=until, attempts=F("attempts") + 1)
+        return until if won else None
+
+
 class Notification(models.Model):
     """A mail that a booking owes to someone: the ledger that jobs work off."""
 
@@ -342,6 +475,9 @@ class Notification(models.Model):
         MOVED = "moved", "Verschiebung"
         REQUEST = "request", "Anfrage"
         LAPSE = "lapse", "Anfrage ohne Antwort"
+        FIRST_REMINDER = "first_reminder", "Erste Erinnerung"
+        SECOND_REMINDER = "second_reminder", "Zweite Erinnerung"
+        FOLLOW_UP = "follow_up", "Bitte um Rückmeldung"
 
     booking = models.ForeignKey(
         Booking, models.CASCADE, related_name="notifications", verbose_name="Termin"
@@ -355,13 +491,19 @@ class Notification(models.Model):
     )
     created_at = models.DateTimeField("angelegt")
     sent_at = models.DateTimeField("verschickt", null=True, blank=True)
+    claimed_until = models.DateTimeField("in Arbeit bis", null=True, blank=True)
     attempts = models.PositiveSmallIntegerField("Versuche", default=0)
     last_error = models.CharField("letzter Fehler", max_length=200, blank=True)
+
+    objects = NotificationQuerySet.as_manager()
 
     class Meta:
         verbose_name = "Mail zum Termin"
         verbose_name_plural = "Mails zu Terminen"
         ordering = ["created_at", "pk"]
+        indexes = [
+            models.Index("created_at", name="notification_unsent", condition=Q(sent_at=None)),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["booking", "kind", "audience", "start", "sequence"],
@@ -373,20 +515,12 @@ class Notification(models.Model):
     def __str__(self) -> str:
         return f"{self.get_kind_display()} an {self.get_audience_display()}"
 
-    @property
-    def is_owed(self) -> bool:
-        """Not sent yet, and still true: the booking is as the mail would say."""
-        told = {
-            self.Kind.CONFIRMATION: Booking.Status.CONFIRMED,
-            self.Kind.CANCELLATION: Booking.Status.CANCELLED,
-            self.Kind.MOVED: Booking.Status.CONFIRMED,
-            self.Kind.REQUEST: Booking.Status.REQUESTED,
-            self.Kind.LAPSE: Booking.Status.EXPIRED,
-        }
+    def is_owed_at(self, now: datetime) -> bool:
+        """Not sent yet, and still worth sending: the booking is as the mail would say."""
         if self.kind == self.Kind.MOVED and self.sequence != self.booking.sequence:
             return False  # moved once more since: the newer mail tells it all
         return (
             self.sent_at is None
             and self.start == self.booking.start
-            and self.booking.status == told[self.Kind(self.kind)]
+            and self.booking.calls_for(self.Kind(self.kind), now)
         )

@@ -14,6 +14,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import connection, models
 from django.db.models import F, Q
 from django.urls import reverse
+from django.utils.crypto import constant_time_compare
 
 from booking import public_holidays
 from booking.slots import Hours, Terms, Window
@@ -24,7 +25,7 @@ PRIVATE = "privat"
 MOVING = "verschieben"
 # The first words of the booking's own addresses.
 RESERVED_SLUGS = frozenset(
-    {"pruefen", "gebucht", "absagen", "freigeben", "kalender", "anfrage", PRIVATE, MOVING}
+    {"pruefen", "gebucht", "absagen", "freigeben", "kalender", "anfrage", "feed", PRIVATE, MOVING}
 )
 DAY = timedelta(days=1)
 
@@ -61,6 +62,11 @@ def new_secret() -> str:
     return secrets.token_urlsafe(16)
 
 
+def new_feed_secret() -> str:
+    """What opens a calendar's feed: 256 bits that nobody guesses."""
+    return secrets.token_urlsafe(32)
+
+
 class FederalState(models.TextChoices):
     """Where the coach's public holidays come from; the names are those of ISO 3166-2:DE."""
 
@@ -84,6 +90,14 @@ class FederalState(models.TextChoices):
 
 
 class CalendarQuerySet(models.QuerySet["Calendar"]):
+    def with_feed(self, secret: str) -> Calendar | None:
+        """The calendar this secret opens. How long the answer takes tells nothing about others."""
+        found = None
+        for calendar in self:
+            if constant_time_compare(calendar.feed_secret, secret):
+                found = calendar
+        return found
+
     def to_start_with(self) -> Calendar | None:
         """The calendar a practice begins with: its oldest."""
         return self.order_by("pk").first()
@@ -100,6 +114,13 @@ class Calendar(models.Model):
         validators=[real_zone],
         help_text="In dieser Zone gelten die Sprechzeiten, zum Beispiel Europe/Berlin.",
     )
+    # Kept as it is: the coach copies the link again for a second device.
+    feed_secret = models.CharField(
+        "Geheimnis des Feeds", max_length=64, default=new_feed_secret, editable=False
+    )
+    # What the feed said last, and since when: programs that poll are told „nothing new“ by both.
+    feed_etag = models.CharField(max_length=64, blank=True, db_default="", editable=False)
+    feed_changed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     federal_state = models.CharField(
         "Feiertage",
@@ -377,6 +398,31 @@ class CallType(models.Model):
         blank=True,
         help_text="Was dein Gegenüber vorbereiten soll; steht in der Bestätigung.",
     )
+    first_reminder = models.PositiveIntegerField(
+        "Erste Erinnerung, Minuten vorher",
+        null=True,
+        blank=True,
+        default=24 * 60,
+        validators=[MinValueValidator(1), MaxValueValidator(30 * 24 * 60)],
+        help_text="So viele Minuten vor Beginn bekommt der Gast eine Mail; 1440 ist ein Tag. "
+        "Leer: keine. Wer später bucht, bekommt sie nicht.",
+    )
+    second_reminder = models.PositiveIntegerField(
+        "Zweite Erinnerung, Minuten vorher",
+        null=True,
+        blank=True,
+        default=60,
+        validators=[MinValueValidator(1), MaxValueValidator(30 * 24 * 60)],
+        help_text="Näher am Beginn als die erste. Leer: keine.",
+    )
+    follow_up_hours = models.PositiveSmallIntegerField(
+        "Bitte um Rückmeldung, Stunden danach",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(30 * 24)],
+        help_text="So viele Stunden nach dem Ende geht eine Mail an Gäste, die dem beim Buchen "
+        "zugestimmt haben. Leer: keine, und beim Buchen wird nicht gefragt.",
+    )
     is_active = models.BooleanField("wird angeboten", default=True)
     is_hidden = models.BooleanField(
         "nur über den geheimen Link",
@@ -401,6 +447,24 @@ class CallType(models.Model):
                 name="call_type_has_length_and_step",
                 condition=Q(length__gte=1, step__gte=1),
                 violation_error_message="Dauer und Abstand brauchen mindestens eine Minute.",
+            ),
+            models.CheckConstraint(
+                name="call_type_reminders_before_the_start",
+                condition=(Q(first_reminder__isnull=True) | Q(first_reminder__gte=1))
+                & (Q(second_reminder__isnull=True) | Q(second_reminder__gte=1)),
+                violation_error_message="Eine Erinnerung kommt mindestens eine Minute vorher.",
+            ),
+            models.CheckConstraint(
+                name="call_type_reminders_in_order",
+                condition=Q(first_reminder__isnull=True)
+                | Q(second_reminder__isnull=True)
+                | Q(first_reminder__gt=F("second_reminder")),
+                violation_error_message="Die zweite Erinnerung liegt näher am Beginn als die erste.",
+            ),
+            models.CheckConstraint(
+                name="call_type_follow_up_after_the_end",
+                condition=Q(follow_up_hours__isnull=True) | Q(follow_up_hours__gte=1),
+                violation_error_message="Die Bitte um Rückmeldung kommt mindestens eine Stunde danach.",
             ),
             models.CheckConstraint(
                 name="call_type_deposit_within_price",

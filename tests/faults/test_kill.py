@@ -79,7 +79,8 @@ def test_what_was_acknowledged_survives_a_kill(local_site, part):
     assert confirmed >= set(crowd.acknowledged)
     # Every confirmed call has its two mails in the ledger, and each is sent in the end.
     owed = "SELECT count(*) FROM booking_notification WHERE sent_at IS NULL"
-    wait_until(lambda: local_site.query(owed) == [(0,)], seconds=90)
+    # A mail that the killed worker had claimed waits until that claim runs out.
+    wait_until(lambda: local_site.query(owed) == [(0,)], seconds=300)
     assert local_site.query(
         "SELECT count(*) FROM booking_booking b WHERE status = 'confirmed' AND 2 <>"
         " (SELECT count(*) FROM booking_notification n WHERE n.booking_id = b.id)"
@@ -107,6 +108,9 @@ def test_a_mail_a_killed_worker_was_sending_is_sent_by_the_next(local_site):
 
     # The killed worker's jobs are nobody's: this is what would be lost without the rescue.
     assert local_site.query(doing) == [(2,)]
+    # Its claims are still good; here their three minutes pass at once.
+    passed = "UPDATE booking_notification SET claimed_until = now() RETURNING id"
+    assert len(local_site.query(passed)) == 2
     wait_until(lambda: bool(local_site.mailbox.to("ada@firma.example")), seconds=120)
     assert local_site.query("SELECT count(*) FROM booking_notification WHERE sent_at IS NULL") == [
         (0,)
