@@ -13,18 +13,18 @@ from django.views.decorators.http import require_safe
 
 from booking import scheduling, slots
 from booking.models import CallType
-from booking.models.calendar import PRIVATE
-from booking.views.visitor import Visitor, visitor_of
+from booking.views.visitor import Visitor, find_call, kindly_if_over, visitor_of
 
 DAYS_A_PAGE = 10
 NOON = 12
 
 
 @require_safe
+@kindly_if_over
 def days(request: HttpRequest, address: str = "") -> HttpResponse:
     """The next days with free times; those of the first type unless the address names one."""
     now = timezone.now()
-    call_type, others = _choice(address)
+    call_type, others = _choice(address, now=now)
     if call_type is None:
         if address:
             raise Http404
@@ -70,11 +70,12 @@ def days_page(
 
 
 @require_safe
+@kindly_if_over
 def times(request: HttpRequest, address: str, day: date) -> HttpResponse:
     """The free times of one day, as the visitor's calendar counts days."""
     now = timezone.now()
-    call_type = CallType.objects.at(address).bookable().first()
-    if call_type is None:
+    call_type = find_call(address, now=now)
+    if call_type is None or not call_type.is_bookable:
         raise Http404
     return times_page(request, call_type, visitor_of(request, call_type), day=day, now=now)
 
@@ -113,13 +114,13 @@ def times_page(
     return answer
 
 
-def _choice(address: str) -> tuple[CallType | None, list[CallType]]:
+def _choice(address: str, *, now: datetime) -> tuple[CallType | None, list[CallType]]:
     """The type of call at this address, by default the first one, and the others on offer.
 
     Whoever was sent a secret link was asked to this call and no other.
     """
-    if address.startswith(f"{PRIVATE}/"):
-        return CallType.objects.at(address).first(), []
+    if "/" in address:
+        return find_call(address, now=now), []
     types = list(CallType.objects.offered())
     chosen = next((each for each in types if address in ("", each.slug)), None)
     return chosen, [each for each in types if each != chosen]
