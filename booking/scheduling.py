@@ -8,10 +8,13 @@ The exclusion constraint is the last word, should anything ever come past the lo
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import lru_cache
+from operator import attrgetter
 
 from django.db import IntegrityError, OperationalError, connection, transaction
 from psycopg.errors import DeadlockDetected, ExclusionViolation
@@ -33,7 +36,7 @@ from booking.errors import (
     TooManyHolds,
 )
 from booking.models import Answer, Booking, Calendar, CallType, Notification, OneOffLink, taken_time
-from booking.slots import Hours, Interval, Reason, Refusal, Taken
+from booking.slots import Hours, Interval, Reason, Refusal, Taken, Terms
 
 HOLD_LIFE = timedelta(minutes=15)
 HOLDS_PER_NETWORK = 5
@@ -76,13 +79,21 @@ def offered_slots(
     `besides` is the guest's own booking, which must not stand in its own way. An appointment is
     not offered the time it has.
     """
-    span = within or _horizon(call_type, now)
+    terms = call_type.terms()
+    if within is not None:
+        hours = _hours(call_type, within)
+        taken = _taken(call_type, hours, within, now=now, besides=besides)
+        return _without_own(
+            slots.offered_slots(hours, terms, taken, within=within, now=now), besides
+        )
+    zone = call_type.calendar.tz
+    today = now.astimezone(zone).date()
+    span = slots.dates_span(today, today + (call_type.horizon_days + 2) * DAY, zone)
     hours = _hours(call_type, span)
     taken = _taken(call_type, hours, span, now=now, besides=besides)
-    offers = slots.offered_slots(hours, call_type.terms(), taken, within=span, now=now)
-    if besides is not None and besides.is_confirmed:
-        offers = [offer for offer in offers if offer.start != besides.start]
-    return offers
+    free = _free(hours, terms, tuple(taken), span)
+    offers = free[bisect_left(free, now + terms.notice, key=attrgetter("start")) :]
+    return _without_own(offers, besides)
 
 
 def next_offers(
@@ -425,8 +436,19 @@ def _place(booking: Booking, call_type: CallType, slot: Interval) -> None:
     booking.cancel_until_hours = call_type.cancel_until_hours
 
 
-def _horizon(call_type: CallType, now: datetime) -> Interval:
-    return Interval(now, now + timedelta(days=call_type.horizon_days) + 2 * DAY)
+def _without_own(offers: Sequence[Interval], besides: Booking | None) -> list[Interval]:
+    """What is booked already is not offered to the one who has it."""
+    own = besides.start if besides is not None and besides.is_confirmed else None
+    return [offer for offer in offers if offer.start != own]
+
+
+@lru_cache(maxsize=64)
+def _free(
+    hours: Hours, terms: Terms, taken: tuple[Taken, ...], span: Interval
+) -> tuple[Interval, ...]:
+    """All free slots from the start of a day on, notice aside. The same facts give the same slots."""
+    plain = replace(terms, notice=timedelta(0))
+    return tuple(slots.offered_slots(hours, plain, taken, within=span, now=span.start))
 
 
 def _hours(call_type: CallType, span: Interval) -> Hours:
