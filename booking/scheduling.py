@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
@@ -80,20 +80,19 @@ def offered_slots(
     not offered the time it has.
     """
     terms = call_type.terms()
-    if within is not None:
-        hours = _hours(call_type, within)
-        taken = _taken(call_type, hours, within, now=now, besides=besides)
-        return _without_own(
-            slots.offered_slots(hours, terms, taken, within=within, now=now), besides
-        )
     zone = call_type.calendar.tz
     today = now.astimezone(zone).date()
-    span = slots.dates_span(today, today + (call_type.horizon_days + 2) * DAY, zone)
+    span = within or slots.dates_span(today, today + (call_type.horizon_days + 2) * DAY, zone)
     hours = _hours(call_type, span)
     taken = _taken(call_type, hours, span, now=now, besides=besides)
-    free = _free(hours, terms, tuple(taken), span)
-    offers = free[bisect_left(free, now + terms.notice, key=attrgetter("start")) :]
-    return _without_own(offers, besides)
+    if within is not None:
+        offers = slots.offered_slots(hours, terms, taken, within=within, now=now)
+    else:
+        free = _free(hours, terms, tuple(taken), span)
+        offers = list(free[bisect_left(free, now + terms.notice, key=attrgetter("start")) :])
+    if besides is not None and besides.is_confirmed:
+        offers = [offer for offer in offers if offer.start != besides.start]
+    return offers
 
 
 def next_offers(
@@ -434,12 +433,6 @@ def _place(booking: Booking, call_type: CallType, slot: Interval) -> None:
     booking.buffer_after = call_type.buffer_after
     booking.move_until_hours = call_type.move_until_hours
     booking.cancel_until_hours = call_type.cancel_until_hours
-
-
-def _without_own(offers: Sequence[Interval], besides: Booking | None) -> list[Interval]:
-    """What is booked already is not offered to the one who has it."""
-    own = besides.start if besides is not None and besides.is_confirmed else None
-    return [offer for offer in offers if offer.start != own]
 
 
 @lru_cache(maxsize=64)

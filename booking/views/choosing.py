@@ -29,7 +29,7 @@ class DaysPage:
 
     practice: Practice
     call_type: CallType
-    others: list[CallType]
+    others: Sequence[CallType]
     visitor: Visitor
     offers: list[Interval]
     now: datetime
@@ -85,6 +85,7 @@ def days_page(
     others: Sequence[CallType] = (),
     now: datetime,
 ) -> HttpResponse:
+    """The days of a type, for somebody new or for whoever brings a booking along."""
     offers = scheduling.offered_slots(call_type, now=now, besides=visitor.besides)
     page = DaysPage(Practice.current(), call_type, [*others], visitor, offers, now)
     if visitor.besides is not None or call_type.one_off is not None:

@@ -17,8 +17,7 @@ pytestmark = pytest.mark.django_db
 
 
 def page(client, address="/termin/") -> str:
-    html: str = client.get(address).content.decode()
-    return html
+    return str(client.get(address).content.decode())
 
 
 def test_a_page_is_rendered_once_for_the_same_facts(call_type, clock, client, monkeypatch):
