@@ -14,7 +14,7 @@ from django.db import models
 from django.db.models import Exists, F, Func, OuterRef, Q
 from django.db.models.functions import Lower
 
-from booking.models.calendar import Calendar, CallType, real_zone
+from booking.models.calendar import Calendar, CallType, OneOffLink, real_zone
 from booking.models.questions import Answer
 from booking.slots import Interval, Taken
 
@@ -118,7 +118,7 @@ class BookingQuerySet(models.QuerySet["Booking"]):
         )
 
     def with_its_type(self) -> BookingQuerySet:
-        return self.select_related("call_type", "calendar", "call_type__calendar")
+        return self.select_related("call_type", "calendar", "call_type__calendar", "one_off")
 
     def locked(self, booking: Booking) -> Booking:
         """The booking as it stands now, kept from others until the transaction ends."""
@@ -152,6 +152,14 @@ class Booking(models.Model):
     )
     call_type = models.ForeignKey(
         CallType, models.PROTECT, related_name="bookings", verbose_name="Gesprächsart"
+    )
+    one_off = models.ForeignKey(
+        OneOffLink,
+        models.PROTECT,
+        related_name="bookings",
+        null=True,
+        blank=True,
+        verbose_name="Einmal-Link",
     )
     reference = models.CharField("Buchungsnummer", max_length=12, default=new_reference)
     uid = models.UUIDField("Kennung in Kalendern", default=uuid.uuid4, editable=False)
@@ -312,6 +320,11 @@ class Booking(models.Model):
     @property
     def guest_zone(self) -> ZoneInfo:
         return ZoneInfo(self.visitor_zone)
+
+    @property
+    def way(self) -> str:
+        """What stands for the call in the addresses its guest is shown: the way they came."""
+        return self.one_off.address if self.one_off else self.call_type.address
 
     @property
     def duration(self) -> timedelta:

@@ -10,11 +10,12 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from booking import scheduling
 from booking.errors import AlreadyCancelled, HoldRanOut, RequestOver, SlotRefused
-from booking.views.visitor import find_booking, guest_of, unknown_link
+from booking.views.visitor import find_booking, guest_of, kindly_if_over, unknown_link
 
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@kindly_if_over
 def review(request: HttpRequest, token: str) -> HttpResponse:
     now = timezone.now()
     booking = find_booking(token)
