@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from coaching_site import german
 
@@ -66,11 +67,43 @@ class AlreadyCancelled(BookingError):
     message = "Dieser Termin wurde abgesagt. Du kannst dir einen neuen aussuchen."
 
 
+class RequestOver(BookingError):
+    """Nobody waits for an answer any more."""
+
+    message = "Diese Anfrage ist nicht mehr offen."
+
+
 class NotBooked(BookingError):
     """There is no appointment to call off: it was never confirmed, or its hold ran out."""
 
     message = "Dieser Termin ist nicht gebucht. Du musst nichts absagen."
 
 
-class TooLateToCancel(BookingError):
+class TooLate(BookingError):
+    """The guest can no longer change this themselves; the coach still can."""
+
     message = "Dieser Termin hat schon begonnen. Schreib mir bitte eine E-Mail."
+    what = ""
+
+    def __init__(self, until: datetime | None = None, zone: ZoneInfo | None = None) -> None:
+        if until is None or zone is None:
+            super().__init__()
+        else:
+            super().__init__(
+                f"{self.what} ging online bis {german.when(until, zone)}. "
+                "Schreib mir bitte eine E-Mail."
+            )
+
+
+class TooLateToCancel(TooLate):
+    what = "Absagen"
+
+
+class TooLateToMove(TooLate):
+    what = "Verschieben"
+
+
+class NotMovable(BookingError):
+    """Only an appointment can be moved, and only as long as its type is on offer."""
+
+    message = "Dieser Termin lässt sich hier nicht verschieben. Schreib mir bitte eine E-Mail."

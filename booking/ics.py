@@ -39,7 +39,8 @@ def withdrawal(booking: Booking, paper: Paper, *, stamp: datetime) -> bytes:
 
 def _file(booking: Booking, paper: Paper, *, method: str, status: str, stamp: datetime) -> bytes:
     event = Event()
-    event.add("uid", f"{booking.uid}@{paper.organizer_email.rpartition('@')[2]}")
+    # Nothing but the mark itself: it must not change when the coach's address does.
+    event.add("uid", str(booking.uid))
     event.add("sequence", booking.sequence)
     event.add("dtstamp", stamp.astimezone(UTC))
     event.add("dtstart", booking.start.astimezone(UTC))

@@ -23,6 +23,7 @@ def announce(
             kind=kind,
             audience=audience,
             start=booking.start,
+            sequence=booking.sequence,
             defaults={"created_at": now},
         )
         if is_new:

@@ -40,6 +40,7 @@ FLOORS = {
         "structured_data",
         "csv_export",
         "portraits",
+        "kept",
         "consent",
     ),
     3: (
