@@ -281,7 +281,7 @@ def walk(examples: int, steps: int) -> None:
 
 
 def test_the_rules_hold_whatever_people_do():
-    walk(int(SOAK or 8), steps=40)
+    walk(int(SOAK or 6), steps=40)
 
 
 def nothing_collides(monkeypatch) -> None:
