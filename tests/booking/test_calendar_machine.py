@@ -12,6 +12,7 @@ import uuid
 from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import count, pairwise
+from random import Random
 
 import pytest
 from hypothesis import Phase, settings
@@ -44,7 +45,8 @@ TYPES = (
     {"length": 45, "step": 15, "max_per_day": 3, "max_per_week": 6},
     {"length": 20, "step": 20, "buffer_before": 10, "buffer_after": 20},
 )
-picks = st.integers(0, 1000)
+# Hypothesis leans toward small numbers, and everybody would want the first offer of the first type.
+picks = st.integers(0, 2**32).map(lambda seed: Random(seed).randrange(10_000))
 
 
 class CalendarMachine(RuleBasedStateMachine):
@@ -73,6 +75,8 @@ class CalendarMachine(RuleBasedStateMachine):
             new_type(self.calendar, slug=f"art-{n}", notice=notice, horizon_days=2, **TYPES[which])
             for n, which in enumerate(chosen)
         ]
+        for number in range(4):
+            self.hold_what_is_offered(number, pick=first + number * second)
 
     # --- what people do -------------------------------------------------------------------------
 
@@ -277,7 +281,7 @@ def walk(examples: int, steps: int) -> None:
 
 
 def test_the_rules_hold_whatever_people_do():
-    walk(int(SOAK or 12), steps=40)
+    walk(int(SOAK or 6), steps=40)
 
 
 def nothing_collides(monkeypatch) -> None:
