@@ -33,7 +33,7 @@ def prepare() -> None:
         os.environ[name] = value
     if "DATABASE_URL" not in os.environ:
         # What these tests prove about crashes is that the process dies, not the machine.
-        cluster = Cluster(FOLDER / "postgres", {"fsync": "off", "max_connections": "300"})
+        cluster = Cluster(FOLDER / "postgres", {"fsync": "off", "max_connections": "700"})
         cluster.start()
         atexit.register(cluster.stop)
         os.environ["DATABASE_URL"] = cluster.create_database("tests")
