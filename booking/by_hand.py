@@ -1,4 +1,4 @@
-"""Appointments the coach enters. The rules are asked like for guests; the coach may go above them."""
+"""Appointments the coach enters or moves. The rules are asked like for guests; the coach may go above them."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ def book(
         known = Booking.objects.from_form(form_token).with_its_type().first()
         if known is not None:
             return known
-        objections = Objections(diagnosis.findings(call_type, start=start, now=now))
-        if not objections.can_be_overridden or objections.text not in ("", override):
-            raise objections
+        objections = _objections(
+            diagnosis.findings(call_type, start=start, now=now), override=override
+        )
         booking = scheduling.book_by_hand(
             call_type,
             start=start,
@@ -71,3 +71,31 @@ def book(
                 booking, Notification.Kind.CONFIRMATION, now=now, to=[Booking.Side.GUEST]
             )
         return booking
+
+
+def move(booking: Booking, *, start: datetime, override: str = "", now: datetime) -> Booking:
+    """Move for the coach, by the same rules as booking by hand; both sides are told.
+
+    Raises Objections, SlotTaken, or NotMovable if there is no appointment to move.
+    """
+    with transaction.atomic():
+        scheduling.lock(booking.call_type.calendar)
+        booking = Booking.objects.locked(booking)
+        scheduling.still_movable(booking, by=Booking.Side.COACH, now=now)
+        if booking.start == start:
+            return booking
+        objections = _objections(
+            diagnosis.findings(booking.call_type, start=start, now=now, besides=booking),
+            override=override,
+        )
+        return scheduling.move(
+            booking, start=start, by=Booking.Side.COACH, overridden=objections.text, now=now
+        )
+
+
+def _objections(findings: Sequence[Finding], *, override: str) -> Objections:
+    """What speaks against it, all of it read and put aside; else it is raised."""
+    objections = Objections(findings)
+    if not objections.can_be_overridden or objections.text not in ("", override):
+        raise objections
+    return objections

@@ -12,7 +12,7 @@ from booking.models import Booking, Notification
 
 
 def cancel_by_guest(booking: Booking, *, now: datetime, note: str = "") -> Booking:
-    """Call it off for the guest, who can do so until it begins. Twice is the same as once.
+    """Call it off for the guest, who can do so until its time for that is over. Twice is the same as once.
 
     Raises TooLateToCancel, or NotBooked when there is nothing to call off.
     """
@@ -24,6 +24,13 @@ def cancel_by_coach(booking: Booking, *, now: datetime, note: str = "") -> Booki
     return _cancel(booking, by=Booking.Side.COACH, note=note, now=now)
 
 
+def too_late(booking: Booking, *, now: datetime) -> TooLateToCancel:
+    """Why the guest cannot call it off any more."""
+    if booking.start <= now:
+        return TooLateToCancel()
+    return TooLateToCancel(booking.cancel_until, booking.guest_zone)
+
+
 def _cancel(booking: Booking, *, by: Booking.Side, note: str, now: datetime) -> Booking:
     with transaction.atomic():
         scheduling.lock(booking.calendar)
@@ -32,8 +39,8 @@ def _cancel(booking: Booking, *, by: Booking.Side, note: str, now: datetime) -> 
             return booking
         if not booking.can_be_called_off:
             raise NotBooked
-        if by == Booking.Side.GUEST and booking.start <= now:
-            raise TooLateToCancel
+        if by == Booking.Side.GUEST and not booking.guest_may_cancel(now):
+            raise too_late(booking, now=now)
         booking.status = Booking.Status.CANCELLED
         booking.cancelled_at = now
         booking.cancelled_by = by

@@ -40,10 +40,15 @@ class Stretch:
     booking: Booking | None = None
 
 
-def findings(call_type: CallType, *, start: datetime, now: datetime) -> list[Finding]:
-    """Everything that keeps a guest from booking this time at `now`; empty if nothing does."""
-    case = _Case(call_type, start, now)
-    refusals = scheduling.refusals(call_type, start=start, now=now)
+def findings(
+    call_type: CallType, *, start: datetime, now: datetime, besides: Booking | None = None
+) -> list[Finding]:
+    """Everything that keeps a guest from booking this time at `now`; empty if nothing does.
+
+    `besides` is the appointment that is to be moved there; it does not stand in its own way.
+    """
+    case = _Case(call_type, start, now, besides)
+    refusals = scheduling.refusals(call_type, start=start, now=now, besides=besides)
     return [*case.about_the_type(), *map(case.finding, refusals)]
 
 
@@ -85,6 +90,8 @@ def _pieces(booking: Booking, zone: ZoneInfo) -> Iterator[tuple[Interval, str, B
 def _what(booking: Booking, zone: ZoneInfo) -> str:
     if booking.status == Booking.Status.HELD and booking.held_until is not None:
         return f"gehalten bis {german.clock(booking.held_until, zone)}"
+    if booking.is_request and booking.requested_until is not None:
+        return f"angefragt, gehalten bis {_moment(booking.requested_until, zone)}"
     return booking.get_status_display()
 
 
@@ -114,6 +121,7 @@ class _Case:
     call_type: CallType
     start: datetime
     now: datetime
+    besides: Booking | None = None
 
     def about_the_type(self) -> Iterator[Finding]:
         title, about = self.call_type.title, (self.call_type,)
@@ -168,7 +176,7 @@ class _Case:
         """Whatever takes time in this week and at its edges."""
         span = slots.dates_span(self.monday - 2 * DAY, self.monday + 8 * DAY, self.zone)
         taking = Booking.objects.in_calendar(self.calendar).taking_time(self.now).touching(span)
-        return list(taking.order_by("start"))
+        return [booking for booking in taking.order_by("start") if booking != self.besides]
 
     def _past(self) -> Finding:
         return Finding("Diese Zeit ist schon vorbei.")
@@ -262,6 +270,9 @@ class _Case:
         if booking.status == Booking.Status.HELD and booking.held_until is not None:
             until = german.clock(booking.held_until, self.zone)
             sentence = f"Jemand bucht gerade {clocks}; die Zeit wird bis {until} gehalten."
+        elif booking.is_request and booking.requested_until is not None:
+            until = _moment(booking.requested_until, self.zone)
+            sentence = f"Diese Zeit ist angefragt: {clocks}; sie wird bis {until} gehalten."
         else:
             sentence = f"Zu dieser Zeit ist schon ein Termin: {clocks}."
         return Finding(sentence, (booking,), can_be_overridden=False)

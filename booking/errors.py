@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from coaching_site import german
 
@@ -66,6 +67,12 @@ class AlreadyCancelled(BookingError):
     message = "Dieser Termin wurde abgesagt. Du kannst dir einen neuen aussuchen."
 
 
+class RequestOver(BookingError):
+    """Nobody waits for an answer any more."""
+
+    message = "Diese Anfrage ist nicht mehr offen."
+
+
 class NotBooked(BookingError):
     """There is no appointment to call off: it was never confirmed, or its hold ran out."""
 
@@ -78,5 +85,31 @@ class NotBegun(BookingError):
     message = "Das lässt sich erst sagen, wenn ein gebuchter Termin begonnen hat."
 
 
-class TooLateToCancel(BookingError):
+class TooLate(BookingError):
+    """The guest can no longer change this themselves; the coach still can."""
+
     message = "Dieser Termin hat schon begonnen. Schreib mir bitte eine E-Mail."
+    what = ""
+
+    def __init__(self, until: datetime | None = None, zone: ZoneInfo | None = None) -> None:
+        if until is None or zone is None:
+            super().__init__()
+        else:
+            super().__init__(
+                f"{self.what} ging online bis {german.when(until, zone)}. "
+                "Schreib mir bitte eine E-Mail."
+            )
+
+
+class TooLateToCancel(TooLate):
+    what = "Absagen"
+
+
+class TooLateToMove(TooLate):
+    what = "Verschieben"
+
+
+class NotMovable(BookingError):
+    """Only an appointment can be moved, and only as long as its type is on offer."""
+
+    message = "Dieser Termin lässt sich hier nicht verschieben. Schreib mir bitte eine E-Mail."

@@ -52,7 +52,7 @@ def feed(entries: Iterable[tuple[Booking, Paper]], *, name: str) -> bytes:
     calendar.add("refresh-interval", REFRESH, parameters={"VALUE": "DURATION"})
     calendar.add("x-published-ttl", vDuration(REFRESH))
     for booking, paper in entries:
-        stamp = booking.confirmed_at or booking.created_at
+        stamp = booking.moved_at or booking.confirmed_at or booking.created_at
         calendar.add_component(_event(booking, paper, status="CONFIRMED", stamp=stamp))
     content: bytes = calendar.to_ical()
     return content
@@ -82,7 +82,8 @@ def _calendar(method: str) -> Calendar:
 def _event(booking: Booking, paper: Paper, *, status: str, stamp: datetime) -> Event:
     """What is the same for guest and coach: one UID, so that both speak of one entry."""
     event = Event()
-    event.add("uid", f"{booking.uid}@{paper.organizer_email.rpartition('@')[2]}")
+    # Nothing but the mark itself: it must not change when the coach's address does.
+    event.add("uid", str(booking.uid))
     event.add("sequence", booking.sequence)
     event.add("dtstamp", stamp.astimezone(UTC))
     event.add("dtstart", booking.start.astimezone(UTC))

@@ -15,6 +15,7 @@ from coaching_site import links, mail
 from pages.models import Practice
 
 PURPOSE = "booking"
+REQUEST_PURPOSE = "booking.request"
 
 
 def confirmation_to_guest(booking: Booking) -> None:
@@ -37,6 +38,9 @@ def confirmation_to_coach(booking: Booking) -> None:
 
 
 def cancellation_to_guest(booking: Booking) -> None:
+    if booking.confirmed_at is None:
+        request_over_to_guest(booking)
+        return
     _send(
         "cancellation_guest",
         booking,
@@ -47,6 +51,9 @@ def cancellation_to_guest(booking: Booking) -> None:
 
 
 def cancellation_to_coach(booking: Booking) -> None:
+    if booking.confirmed_at is None:
+        request_over_to_coach(booking)
+        return
     _send(
         "cancellation_coach",
         booking,
@@ -66,6 +73,49 @@ def second_reminder_to_guest(booking: Booking) -> None:
 def follow_up_to_guest(booking: Booking) -> None:
     """Asking for feedback is advertising in law: only to those who agreed."""
     _send("follow_up_guest", booking, to=booking.email)
+
+
+def request_to_guest(booking: Booking) -> None:
+    _send("request_guest", booking, to=booking.email)
+
+
+def request_to_coach(booking: Booking) -> None:
+    answer_url = links.absolute(reverse("booking:request", args=[request_token(booking)]))
+    _send(
+        "request_coach",
+        booking,
+        to=settings.COACH_EMAIL,
+        reply_to=booking.email,
+        more={"answer_url": answer_url},
+    )
+
+
+def request_over_to_guest(booking: Booking) -> None:
+    """Declined, withdrawn or never answered: nothing was in anybody's calendar yet."""
+    _send("request_over_guest", booking, to=booking.email)
+
+
+def request_over_to_coach(booking: Booking) -> None:
+    _send("request_over_coach", booking, to=settings.COACH_EMAIL, reply_to=booking.email)
+
+
+def moved_to_guest(booking: Booking) -> None:
+    _send(
+        "moved_guest",
+        booking,
+        to=booking.email,
+        file=calendar_file(booking),
+        method="REQUEST",
+    )
+
+
+def moved_to_coach(booking: Booking) -> None:
+    _send(
+        "moved_coach",
+        booking,
+        to=settings.COACH_EMAIL,
+        reply_to=booking.email,
+    )
 
 
 def feed_failing_to_coach(feed: BusyFeed) -> None:
@@ -91,7 +141,8 @@ def calendar_file(booking: Booking) -> bytes:
     )
     if booking.cancelled_at is not None and booking.is_cancelled:
         return ics.withdrawal(booking, paper, stamp=booking.cancelled_at)
-    return ics.invitation(booking, paper, stamp=booking.confirmed_at or booking.created_at)
+    stamp = booking.moved_at or booking.confirmed_at or booking.created_at
+    return ics.invitation(booking, paper, stamp=stamp)
 
 
 def feed_file(calendar: Calendar, *, now: datetime) -> bytes:
@@ -120,8 +171,13 @@ def token(booking: Booking) -> str:
     return links.sign(PURPOSE, booking.reference)
 
 
+def request_token(booking: Booking) -> str:
+    """What opens the coach's page for a request; guests' links do not."""
+    return links.sign(REQUEST_PURPOSE, booking.reference)
+
+
 def _addresses(booking: Booking) -> dict[str, str]:
-    pages = {"manage_url": "booked", "cancel_url": "cancel"}
+    pages = {"manage_url": "booked", "move_url": "move", "cancel_url": "cancel"}
     return {
         name: links.absolute(reverse(f"booking:{page}", args=[token(booking)]))
         for name, page in pages.items()
@@ -137,6 +193,7 @@ def _send(
     file: bytes | None = None,
     method: str = "",
     occasion: str = "",
+    more: dict[str, str] | None = None,
 ) -> None:
     alternatives, attachments = [], []
     if file is not None:
@@ -156,8 +213,9 @@ def _send(
             "desk_url": links.absolute(reverse("admin:booking_booking_change", args=[booking.pk])),
             "again_url": links.absolute(reverse("booking:days")),
             **_addresses(booking),
+            **(more or {}),
         },
-        key=f"booking/{booking.reference}/{occasion or template}/{_instant(booking.start)}",
+        key=f"booking/{booking.reference}/{occasion or template}/{_instant(booking.start)}/{booking.sequence}",
         alternatives=alternatives,
         attachments=attachments,
     )

@@ -12,8 +12,8 @@ from coaching_site import jobs
 
 ADD = """
     INSERT INTO booking_notification
-        (booking_id, kind, audience, start, created_at, attempts, last_error)
-    VALUES (%s, %s, %s, %s, %s, 0, '')
+        (booking_id, kind, audience, start, sequence, created_at, attempts, last_error)
+    VALUES (%s, %s, %s, %s, %s, %s, 0, '')
     ON CONFLICT DO NOTHING
     RETURNING id
 """
@@ -28,16 +28,24 @@ def announce(
 ) -> None:
     """Owe these sides the mail, once. Call it in the transaction that gives the reason."""
     for audience in to:
-        owe(booking, kind, audience, now=now)
+        owe(booking, kind, audience, sequence=booking.sequence, now=now)
 
 
 def owe(
-    booking: Booking, kind: Notification.Kind, audience: Booking.Side, *, now: datetime
+    booking: Booking,
+    kind: Notification.Kind,
+    audience: Booking.Side,
+    *,
+    now: datetime,
+    sequence: int = 0,
 ) -> bool:
-    """Owe one side this mail, and say whether that is new. Many may ask at once."""
+    """Owe one side this mail, and say whether that is new. Many may ask at once.
+
+    Without a `sequence` the start alone counts: moved there and back, a call is reminded of once.
+    """
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(ADD, [booking.pk, kind, audience, booking.start, now])
+            cursor.execute(ADD, [booking.pk, kind, audience, booking.start, sequence, now])
             added = cursor.fetchone()
         if added is not None:
             jobs.enqueue("booking.send_notification", notification_id=added[0])

@@ -8,10 +8,13 @@ The exclusion constraint is the last word, should anything ever come past the lo
 from __future__ import annotations
 
 import uuid
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import lru_cache
+from operator import attrgetter
 
 from django.db import IntegrityError, OperationalError, connection, transaction
 from psycopg.errors import DeadlockDetected, ExclusionViolation
@@ -21,15 +24,18 @@ from booking.errors import (
     AlreadyCancelled,
     HoldRanOut,
     NotBookable,
+    NotMovable,
+    RequestOver,
     SlotPast,
     SlotRefused,
     SlotTaken,
     SlotTooFar,
     SlotTooSoon,
+    TooLateToMove,
     TooManyHolds,
 )
 from booking.models import Answer, Booking, Calendar, CallType, Notification, taken_time
-from booking.slots import Hours, Interval, Reason, Refusal, Taken
+from booking.slots import Hours, Interval, Reason, Refusal, Taken, Terms
 
 HOLD_LIFE = timedelta(minutes=15)
 HOLDS_PER_NETWORK = 5
@@ -71,12 +77,23 @@ def offered_slots(
 ) -> list[Interval]:
     """The slots a guest can book at `now`, in two queries: all of them, or those within a span.
 
-    `besides` is the guest's own hold, which must not stand in its own way.
+    `besides` is the guest's own booking, which must not stand in its own way. An appointment is
+    not offered the time it has.
     """
-    span = within or _horizon(call_type, now)
+    terms = call_type.terms()
+    zone = call_type.calendar.tz
+    today = now.astimezone(zone).date()
+    span = within or slots.dates_span(today, today + (call_type.horizon_days + 2) * DAY, zone)
     hours = _hours(call_type, span)
     taken = _taken(call_type, hours, span, now=now, besides=besides)
-    return slots.offered_slots(hours, call_type.terms(), taken, within=span, now=now)
+    if within is not None:
+        offers = slots.offered_slots(hours, terms, taken, within=within, now=now)
+    else:
+        free = _free(hours, terms, tuple(taken), span)
+        offers = list(free[bisect_left(free, now + terms.notice, key=attrgetter("start")) :])
+    if besides is not None and besides.is_confirmed:
+        offers = [offer for offer in offers if offer.start != besides.start]
+    return offers
 
 
 def next_offers(
@@ -107,11 +124,13 @@ def check(
     return slot
 
 
-def refusals(call_type: CallType, *, start: datetime, now: datetime) -> list[Refusal]:
+def refusals(
+    call_type: CallType, *, start: datetime, now: datetime, besides: Booking | None = None
+) -> list[Refusal]:
     """Every rule that speaks against this time, also for times gone by or still too far ahead."""
     span = Interval(start, start + call_type.duration)
     hours, terms = _hours(call_type, span), call_type.terms()
-    taken = _taken(call_type, hours, span, now=now, besides=None)
+    taken = _taken(call_type, hours, span, now=now, besides=besides)
     found = slots.reasons(hours, terms, taken, start=start, now=now)
     if {refusal.reason for refusal in found} & {Reason.PAST, Reason.BEYOND_HORIZON}:
         # These two end the search. What else is in the way is what the time's own day would say.
@@ -163,10 +182,13 @@ def hold(
 def still_good(booking: Booking, *, now: datetime) -> None:
     """Return if this booking could be confirmed right away, else raise what stands against it.
 
-    HoldRanOut says that only the guest's yes is missing; SlotRefused that the time is gone.
+    HoldRanOut says that only the guest's yes is missing; SlotRefused that the time is gone;
+    AlreadyCancelled and RequestOver that this booking is over.
     """
     if booking.is_cancelled:
         raise AlreadyCancelled
+    if booking.is_lapsed:
+        raise RequestOver
     if booking.start <= now:
         raise SlotPast
     if not booking.is_held(now):
@@ -175,13 +197,13 @@ def still_good(booking: Booking, *, now: datetime) -> None:
 
 
 def confirm(booking: Booking, *, now: datetime, again: bool = False) -> Booking:
-    """Book what is held, and owe both sides a mail. Twice is the same as once.
+    """Book what is held, or ask for it, and owe both sides a mail. Twice is the same as once.
 
     Raises what `still_good` raises; `again` is the guest's yes after the hold ran out.
     """
     with _alone_in(booking.calendar):
         booking = Booking.objects.locked(booking)
-        if booking.is_confirmed:
+        if booking.is_confirmed or booking.is_request:
             return booking
         try:
             still_good(booking, now=now)
@@ -189,12 +211,71 @@ def confirm(booking: Booking, *, now: datetime, again: bool = False) -> Booking:
             if not again:
                 raise
             _free_expired_holds(booking.calendar, now=now)
-        booking.status = Booking.Status.CONFIRMED
-        booking.confirmed_at = now
         booking.held_until = None
         booking.network = ""
+        if booking.call_type.needs_approval:
+            patience = timedelta(hours=booking.call_type.approval_hours)
+            booking.status = Booking.Status.REQUESTED
+            booking.requested_until = min(now + patience, booking.start)
+            booking.save()
+            notices.announce(booking, Notification.Kind.REQUEST, now=now)
+        else:
+            _book(booking, now=now)
+        return booking
+
+
+def accept(booking: Booking, *, now: datetime) -> Booking:
+    """Say yes to a request. Twice is the same as once. Raises RequestOver."""
+    with _alone_in(booking.calendar):
+        booking = Booking.objects.locked(booking)
+        if booking.is_confirmed:
+            return booking
+        if not booking.can_be_accepted(now):
+            raise RequestOver
+        _book(booking, now=now)
+        return booking
+
+
+def still_movable(booking: Booking, *, by: Booking.Side, now: datetime) -> None:
+    """Return if this side may choose another time, else raise NotMovable or TooLateToMove."""
+    if not booking.is_confirmed:
+        raise NotMovable
+    if by == Booking.Side.COACH:
+        return
+    if not (booking.call_type.is_active and booking.call_type.is_bookable):
+        raise NotMovable
+    if booking.start <= now:
+        raise TooLateToMove
+    if not booking.guest_may_move(now):
+        raise TooLateToMove(booking.move_until, booking.guest_zone)
+
+
+def move(
+    booking: Booking, *, start: datetime, by: Booking.Side, now: datetime, overridden: str = ""
+) -> Booking:
+    """Give a booked call another time and owe both sides a mail. Twice is the same as once.
+
+    For the guest the rules are those of a new booking, as if this one were not there. The coach
+    is above them; asking first is up to the caller, who already has the lock, and what was put
+    aside is `overridden`. Raises NotMovable, TooLateToMove or SlotRefused.
+    """
+    with _alone_in(booking.call_type.calendar):
+        booking = Booking.objects.locked(booking)
+        if booking.is_confirmed and booking.start == start:
+            return booking
+        still_movable(booking, by=by, now=now)
+        _free_expired_holds(booking.call_type.calendar, now=now)
+        slot = Interval(start, start + booking.call_type.duration)
+        if by == Booking.Side.GUEST:
+            slot = check(booking.call_type, start=start, now=now, besides=booking)
+        booking.moved_at, booking.moved_by, booking.moved_from = now, by, booking.start
+        _place(booking, booking.call_type, slot)
+        booking.no_show_at = None  # nobody has missed the new time
+        booking.overridden = overridden
+        booking.sequence += 1
         booking.save()
-        notices.announce(booking, Notification.Kind.CONFIRMATION, now=now)
+        if booking.start > now:  # nobody is invited to what is over
+            notices.announce(booking, Notification.Kind.MOVED, now=now)
         return booking
 
 
@@ -211,7 +292,10 @@ def release(booking: Booking, *, now: datetime) -> Booking:
 
 
 def free_expired_holds(*, now: datetime) -> int:
-    """Tidy up after guests who did not come back. Nobody waits for it: a hold ends by its time."""
+    """Tidy up after guests who did not come back, and tell both sides of unanswered requests.
+
+    Nobody waits for it: holds and requests end by their time.
+    """
     freed = 0
     for calendar in Calendar.objects.all():
         with _alone_in(calendar):
@@ -288,8 +372,19 @@ def _lock_address(address: str) -> None:
         )
 
 
+def _book(booking: Booking, *, now: datetime) -> None:
+    booking.status = Booking.Status.CONFIRMED
+    booking.confirmed_at = now
+    booking.save()
+    notices.announce(booking, Notification.Kind.CONFIRMATION, now=now)
+
+
 def _free_expired_holds(calendar: Calendar, *, now: datetime) -> int:
-    """Mark the holds whose time is over; to the constraint they would still be in the way."""
+    """Mark what ran out, holds and requests; to the constraint they would still be in the way."""
+    for request in Booking.objects.in_calendar(calendar).requests_ran_out(now).select_for_update():
+        request.status = Booking.Status.EXPIRED
+        request.save()
+        notices.announce(request, Notification.Kind.LAPSE, now=now)
     ran_out = Booking.objects.in_calendar(calendar).hold_ran_out(now)
     return ran_out.update(status=Booking.Status.EXPIRED, network="")
 
@@ -326,10 +421,17 @@ def _place(booking: Booking, call_type: CallType, slot: Interval) -> None:
     booking.start, booking.end = slot.start, slot.end
     booking.buffer_before = call_type.buffer_before
     booking.buffer_after = call_type.buffer_after
+    booking.move_until_hours = call_type.move_until_hours
+    booking.cancel_until_hours = call_type.cancel_until_hours
 
 
-def _horizon(call_type: CallType, now: datetime) -> Interval:
-    return Interval(now, now + timedelta(days=call_type.horizon_days) + 2 * DAY)
+@lru_cache(maxsize=64)
+def _free(
+    hours: Hours, terms: Terms, taken: tuple[Taken, ...], span: Interval
+) -> tuple[Interval, ...]:
+    """All free slots from the start of a day on, notice aside. The same facts give the same slots."""
+    plain = replace(terms, notice=timedelta(0))
+    return tuple(slots.offered_slots(hours, plain, taken, within=span, now=span.start))
 
 
 def _hours(call_type: CallType, span: Interval) -> Hours:

@@ -75,6 +75,16 @@ class Hours:
     weekly: Mapping[int, Sequence[Window]]
     overrides: Mapping[date, Sequence[Window]]
 
+    def __hash__(self) -> int:
+        """By content, so that the same hours can be recognised; they do not change once made."""
+        plans = (self.weekly.items(), self.overrides.items())
+        return hash(
+            (
+                self.zone.key,
+                *(frozenset((day, *windows) for day, windows in plan) for plan in plans),
+            )
+        )
+
     def windows_on(self, day: date) -> Sequence[Window]:
         """The windows that start on this coach-local date."""
         return self.overrides.get(day, self.weekly.get(day.isoweekday(), ()))

@@ -24,6 +24,12 @@ MAILS: dict[tuple[str, str], Callable[[Booking], None]] = {
     (Notification.Kind.FIRST_REMINDER, Booking.Side.GUEST): mail.first_reminder_to_guest,
     (Notification.Kind.SECOND_REMINDER, Booking.Side.GUEST): mail.second_reminder_to_guest,
     (Notification.Kind.FOLLOW_UP, Booking.Side.GUEST): mail.follow_up_to_guest,
+    (Notification.Kind.REQUEST, Booking.Side.GUEST): mail.request_to_guest,
+    (Notification.Kind.REQUEST, Booking.Side.COACH): mail.request_to_coach,
+    (Notification.Kind.LAPSE, Booking.Side.GUEST): mail.request_over_to_guest,
+    (Notification.Kind.LAPSE, Booking.Side.COACH): mail.request_over_to_coach,
+    (Notification.Kind.MOVED, Booking.Side.GUEST): mail.moved_to_guest,
+    (Notification.Kind.MOVED, Booking.Side.COACH): mail.moved_to_coach,
 }
 
 
@@ -111,6 +117,6 @@ def tell_about_feed(feed_id: int, is_well: bool) -> None:
 @app.periodic(cron="*/10 * * * *")
 @app.task(name="booking.free_expired_holds", queueing_lock="booking.free_expired_holds")
 def free_expired_holds(timestamp: int) -> None:
-    """Forget where guests came from who did not come back."""
+    """Forget where guests came from who did not come back; end requests nobody answered."""
     del timestamp
     scheduling.free_expired_holds(now=timezone.now())

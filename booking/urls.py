@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime
 
 from django.urls import path, register_converter
 
-from booking.models.calendar import PRIVATE
-from booking.views import booked, choosing, details, feed, review
+from booking.models.calendar import MOVING, PRIVATE
+from booking.views import booked, choosing, details, feed, moving, requests, review
 
 
 class DayConverter:
@@ -23,9 +23,10 @@ class DayConverter:
 
 
 class CallConverter:
-    """What stands for a type of call: its slug, or for a hidden one `privat/` and its secret."""
+    """What stands for a type of call: its slug, for a hidden one `privat/` and its secret, or for
+    who moves an appointment `verschieben/` and its token."""
 
-    regex = rf"{PRIVATE}/[-\w]{{22}}|[-a-zA-Z0-9_]+"
+    regex = rf"{PRIVATE}/[-\w]{{22}}|{MOVING}/[^/]+|[-a-zA-Z0-9_]+"
 
     def to_python(self, value: str) -> str:
         return value
@@ -59,8 +60,12 @@ urlpatterns = [
     path("freigeben/<str:token>/", review.release, name="release"),
     path("gebucht/<str:token>/", booked.booked, name="booked"),
     path("absagen/<str:token>/", booked.cancel, name="cancel"),
+    path("anfrage/<str:token>/", requests.answer, name="request"),
     path("kalender/<str:token>.ics", booked.calendar_file, name="calendar_file"),
     path("feed/<str:secret>.ics", feed.feed, name="feed"),
+    path("verschieben/<str:token>/", moving.days, name="move"),
+    path("verschieben/<str:token>/<day:day>/", moving.times),
+    path("verschieben/<str:token>/zeit/<instant:start>/", moving.review),
     path("<call:address>/", choosing.days, name="days_of"),
     path("<call:address>/<day:day>/", choosing.times, name="times"),
     path("<call:address>/zeit/<instant:start>/", details.details, name="details"),

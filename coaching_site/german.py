@@ -103,6 +103,13 @@ def wait(length: timedelta) -> str:
     return "einer Minute" if whole == 1 else f"{whole}{NBSP}Minuten"
 
 
+def until_before(hours: int) -> str:
+    """„bis 24 Stunden vorher“; without hours „bis zum Beginn“."""
+    if hours == 0:
+        return "bis zum Beginn"
+    return "bis eine Stunde vorher" if hours == 1 else f"bis {hours}{NBSP}Stunden vorher"
+
+
 def euros(cents: int) -> str:
     """„1.234,50 €“ from integer cents."""
     whole, rest = divmod(abs(cents), 100)

@@ -41,6 +41,7 @@ FLOORS = {
         "structured_data",
         "csv_export",
         "portraits",
+        "kept",
         "consent",
     ),
     3: (

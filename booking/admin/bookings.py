@@ -21,10 +21,11 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.views.decorators.http import require_POST
 
-from booking import attendance, cancellation
+from booking import attendance, cancellation, scheduling
 from booking.admin import by_hand, links, why
-from booking.errors import BookingError
+from booking.errors import BookingError, RequestOver
 from booking.models import Booking, Notification
+from coaching_site import german
 from coaching_site.desk.csv_export import csv_response
 
 # So much of it fits beside the rest.
@@ -137,7 +138,7 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
     search_help_text = "Name, E-Mail-Adresse oder Buchungsnummer"
     date_hierarchy = "start"
     inlines = [NotificationInline]
-    actions = ["cancel", "mark_no_show", "take_no_show_back", "export"]
+    actions = ["accept", "cancel", "mark_no_show", "take_no_show_back", "export"]
     fieldsets = [
         (None, {"fields": ["reference", "status", "call_type", "when"]}),
         (
@@ -162,7 +163,11 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
                     "overridden",
                     "created_at",
                     "held_until",
+                    "requested_until",
                     "confirmed_at",
+                    "moved_at",
+                    "moved_by",
+                    "moved_from",
                     "cancelled_at",
                     "cancelled_by",
                     "cancellation_note",
@@ -192,6 +197,8 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
                 view(require_POST(self.no_show_view)),
                 name="booking_booking_no_show",
             ),
+            path("<int:pk>/anfrage/", view(self.answer_view), name="booking_booking_answer"),
+            path("<int:pk>/verschieben/", view(self.move_view), name="booking_booking_move"),
         ]
         return [*own, *super().get_urls()]
 
@@ -271,6 +278,55 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
             self._call_off(request, [booking])
             return redirect(back)
         return self._ask_to_call_off(request, [booking], back)
+
+    def move_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Another time, for whoever may change appointments."""
+        if not self.has_cancel_permission(request):
+            raise PermissionDenied
+        booking = get_object_or_404(Booking.objects.with_its_type(), pk=pk)
+        return by_hand.move(request, self, booking)
+
+    def answer_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Yes or no to a request; the same two buttons as behind the link in the mail."""
+        if not self.has_cancel_permission(request):
+            raise PermissionDenied
+        booking = get_object_or_404(Booking.objects.with_its_type(), pk=pk)
+        back, now = links.to(booking).address, timezone.now()
+        if not booking.can_be_accepted(now):
+            self.message_user(request, RequestOver.message, messages.WARNING)
+            return redirect(back)
+        if request.method == "POST":
+            if "decline" in request.POST:
+                self._call_off(request, [booking])
+            else:
+                self._accept(request, [booking])
+            return redirect(back)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Anfrage",
+            "opts": self.opts,
+            "booking": booking,
+            "when": self.when(booking),
+            "until": booking.requested_until
+            and german.when(booking.requested_until, booking.calendar.tz),
+            "back": back,
+        }
+        return TemplateResponse(request, "admin/booking/booking/answer.html", context)
+
+    @admin.action(description="Anfragen annehmen", permissions=["cancel"])
+    def accept(self, request: HttpRequest, queryset: QuerySet[Booking]) -> None:
+        self._accept(request, queryset)
+
+    def _accept(self, request: HttpRequest, bookings: Iterable[Booking]) -> None:
+        for booking in bookings:
+            try:
+                scheduling.accept(booking, now=timezone.now())
+            except BookingError as error:
+                self.message_user(request, f"{booking}: {error.message}", messages.WARNING)
+            else:
+                self.message_user(
+                    request, f"{booking}: angenommen. Beide Seiten bekommen eine Mail."
+                )
 
     def _ask_to_call_off(
         self, request: HttpRequest, bookings: Iterable[Booking], back: str, from_list: bool = False

@@ -1,7 +1,8 @@
-"""„Termin von Hand eintragen“: for the call agreed on the phone."""
+"""„Termin von Hand eintragen“ and „Termin verschieben“: for what was agreed on the phone."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -9,11 +10,12 @@ from django.contrib.admin import ModelAdmin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 
 from booking import by_hand
 from booking.admin import links
-from booking.admin.forms import ByHandForm
+from booking.admin.forms import ByHandForm, MoveForm, TimeForm
 from booking.by_hand import Objections
 from booking.errors import BookingError
 from booking.models import Booking
@@ -42,9 +44,57 @@ def enter(request: HttpRequest, desk: ModelAdmin[Booking]) -> HttpResponse:
         else:
             messages.success(request, _done(booking))
             return redirect(links.to(booking).address)
+    words = {
+        "title": "Termin von Hand eintragen",
+        "not_yet": "Noch nicht eingetragen",
+        "button": "Eintragen",
+        "back": reverse("admin:booking_booking_changelist"),
+    }
+    return _page(request, desk, form, objections, words)
+
+
+def move(request: HttpRequest, desk: ModelAdmin[Booking], booking: Booking) -> HttpResponse:
+    """Ask for another time; name what speaks against it; move."""
+    now = timezone.now()
+    there = links.to(booking).address
+    if request.method == "POST":
+        form = MoveForm(request.POST, booking=booking)
+    else:
+        local = booking.start.astimezone(booking.calendar.tz)
+        form = MoveForm(booking=booking, initial={"day": local.date(), "time": local.time()})
+    objections: Objections | None = None
+    if form.is_valid():
+        try:
+            moved = by_hand.move(
+                booking, start=form.start, override=form.cleaned_data["override"], now=now
+            )
+        except Objections as error:
+            objections = error
+        except BookingError as error:
+            form.add_error(None, error.message)
+        else:
+            messages.success(request, _moved(booking, moved, now=now))
+            return redirect(there)
+    words = {
+        "title": "Termin verschieben",
+        "lead": f"{booking.name}, bisher {links.when(booking)}.",
+        "not_yet": "Noch nicht verschoben",
+        "button": "Verschieben",
+        "back": there,
+    }
+    return _page(request, desk, form, objections, words)
+
+
+def _page(
+    request: HttpRequest,
+    desk: ModelAdmin[Booking],
+    form: TimeForm,
+    objections: Objections | None,
+    words: dict[str, str],
+) -> HttpResponse:
     context: dict[str, Any] = {
         **desk.admin_site.each_context(request),
-        "title": "Termin von Hand eintragen",
+        **words,
         "opts": desk.opts,
         "form": form,
         "admin_form": form.as_admin_form(),
@@ -58,6 +108,13 @@ def _prefilled(request: HttpRequest) -> ByHandForm:
     """An empty form, with the call and the time the address asks for."""
     fields = ("call_type", "day", "time", "showing")
     return ByHandForm(initial={name: request.GET[name] for name in fields if name in request.GET})
+
+
+def _moved(before: Booking, moved: Booking, *, now: datetime) -> str:
+    if before.start == moved.start:
+        return "Der Termin ist schon zu dieser Zeit."
+    mail = "Beide Seiten bekommen eine Mail." if moved.start > now else "Es geht keine Mail hinaus."
+    return f"Verschoben: {moved.name}, {links.when(moved)}. {mail}"
 
 
 def _done(booking: Booking) -> str:

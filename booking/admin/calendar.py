@@ -151,9 +151,22 @@ class CallTypeAdmin(admin.ModelAdmin[CallType]):
             "Mails vor und nach dem Gespräch",
             {"fields": ["first_reminder", "second_reminder", "follow_up_hours"]},
         ),
+        ("Anfragen", {"fields": ["needs_approval", "approval_hours"]}),
         ("Geheimer Link", {"fields": ["is_hidden", "secret_link"]}),
         ("Zeit", {"fields": ["calendar", "length", "step", "buffer_before", "buffer_after"]}),
-        ("Grenzen", {"fields": ["notice", "horizon_days", "max_per_day", "max_per_week"]}),
+        (
+            "Grenzen",
+            {
+                "fields": [
+                    "notice",
+                    "horizon_days",
+                    "max_per_day",
+                    "max_per_week",
+                    "move_until_hours",
+                    "cancel_until_hours",
+                ]
+            },
+        ),
         ("Ort und Preis", {"fields": ["place_kind", "place_detail", "preparation", "price_cents"]}),
     ]
     readonly_fields = ["secret_link"]

@@ -15,7 +15,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 
 from booking import slots
 from booking.forms import in_one_line, one_spelling
-from booking.models import CallType
+from booking.models import Booking, CallType
 from booking.scheduling import Guest
 from coaching_site import german
 
@@ -123,6 +123,31 @@ class TimeForm(forms.Form):
         fieldsets: Any = [(name, {"fields": fields}) for name, fields in self.groups()]
         # The stubs ask for a ModelForm; the class itself shows any form.
         return AdminForm(cast("Any", self), fieldsets, {})
+
+
+class MoveForm(TimeForm):
+    """Another time for an appointment; its type of call stays."""
+
+    # What the coach has read and puts aside.
+    override = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(
+        self,
+        data: Mapping[str, Any] | None = None,
+        *,
+        booking: Booking,
+        initial: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(data, initial=initial)
+        self.booking = booking
+        del self.fields["call_type"]
+
+    def clean(self) -> dict[str, Any]:
+        self.cleaned_data["call_type"] = self.booking.call_type
+        return super().clean()
+
+    def when_fields(self) -> list[str]:
+        return [name for name in super().when_fields() if name != "call_type"]
 
 
 class ByHandForm(TimeForm):

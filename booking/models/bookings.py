@@ -60,9 +60,14 @@ class BookingQuerySet(models.QuerySet["Booking"]):
         return self.alias(booked=booked).filter(booked__overlap=(span.start, span.end))
 
     def taking_time(self, now: datetime) -> BookingQuerySet:
-        """Whatever keeps others out at `now`. A hold counts until its last second is over."""
-        ran_out = Q(status=Booking.Status.HELD, held_until__lte=now)
+        """Whatever keeps others out at `now`. Holds and requests count until their last second."""
+        ran_out = Q(status=Booking.Status.HELD, held_until__lte=now) | Q(
+            status=Booking.Status.REQUESTED, requested_until__lte=now
+        )
         return self.filter(~ran_out, status__in=TAKES_TIME)
+
+    def requests_ran_out(self, now: datetime) -> BookingQuerySet:
+        return self.filter(status=Booking.Status.REQUESTED, requested_until__lte=now)
 
     def hold_ran_out(self, now: datetime) -> BookingQuerySet:
         return self.filter(status=Booking.Status.HELD, held_until__lte=now)
@@ -88,10 +93,11 @@ class BookingQuerySet(models.QuerySet["Booking"]):
 
     def to_remind(self, kind: Notification.Kind, now: datetime) -> BookingQuerySet:
         """Coming calls that are near enough for this reminder, which is not in the ledger yet."""
+        tells_the_time = (Notification.Kind.CONFIRMATION, Notification.Kind.MOVED)
         guests = Notification.objects.filter(booking=OuterRef("pk"), audience=Booking.Side.GUEST)
         return self.filter(
             # Whom the coach entered without a word to them is not reminded of it either.
-            Exists(guests.filter(kind=Notification.Kind.CONFIRMATION)),
+            Exists(guests.filter(kind__in=tells_the_time)),
             ~Exists(guests.filter(kind=kind, start=OuterRef("start"))),
             status=Booking.Status.CONFIRMED,
             start__gt=now,
@@ -127,7 +133,8 @@ class Booking(models.Model):
     """An appointment someone wants.
 
     HELD → CONFIRMED while it is held, else EXPIRED; EXPIRED → HELD or CONFIRMED if the time is
-    still free; REQUESTED → CONFIRMED or CANCELLED; CONFIRMED → CANCELLED. CANCELLED stays.
+    still free. Types that need approval: HELD → REQUESTED → CONFIRMED or CANCELLED, or EXPIRED
+    for good if nobody answers. CONFIRMED → CANCELLED. CANCELLED stays.
     """
 
     class Status(models.TextChoices):
@@ -155,7 +162,15 @@ class Booking(models.Model):
     end = models.DateTimeField("Ende")
     buffer_before = models.PositiveSmallIntegerField("Pause davor in Minuten", default=0)
     buffer_after = models.PositiveSmallIntegerField("Pause danach in Minuten", default=0)
+    # What the guest was told when they chose this time; the type may change its mind later.
+    move_until_hours = models.PositiveSmallIntegerField(
+        "verschieben bis Stunden vorher", default=0, editable=False
+    )
+    cancel_until_hours = models.PositiveSmallIntegerField(
+        "absagen bis Stunden vorher", default=0, editable=False
+    )
     held_until = models.DateTimeField("gehalten bis", null=True, blank=True)
+    requested_until = models.DateTimeField("angefragt bis", null=True, blank=True)
 
     name = models.CharField("Name", max_length=200)
     email = models.EmailField("E-Mail-Adresse")
@@ -186,6 +201,9 @@ class Booking(models.Model):
         "Zustimmung zur Bitte um Rückmeldung", blank=True, db_default="", default=""
     )
     followup_consent_at = models.DateTimeField("zugestimmt am", null=True, blank=True)
+    moved_at = models.DateTimeField("zuletzt verschoben am", null=True, blank=True)
+    moved_by = models.CharField("verschoben von", max_length=5, choices=Side, blank=True)
+    moved_from = models.DateTimeField("Beginn davor", null=True, blank=True)
 
     objects = BookingQuerySet.as_manager()
 
@@ -200,6 +218,12 @@ class Booking(models.Model):
             # Those of all times that are held or never tidied up: a handful, found at once.
             models.Index(
                 "calendar", "held_until", name="booking_holds", condition=Q(status="held")
+            ),
+            models.Index(
+                "calendar",
+                "requested_until",
+                name="booking_requests",
+                condition=Q(status="requested"),
             ),
         ]
         constraints = [
@@ -237,6 +261,11 @@ class Booking(models.Model):
                 condition=~Q(status="held") | Q(held_until__isnull=False),
                 violation_error_message="Ein gehaltener Termin braucht ein Ende der Haltezeit.",
             ),
+            models.CheckConstraint(
+                name="booking_requested_until_a_time",
+                condition=~Q(status="requested") | Q(requested_until__isnull=False),
+                violation_error_message="Eine Anfrage braucht ein Ende.",
+            ),
             models.UniqueConstraint(
                 Lower("email"),
                 name="booking_one_hold_an_address",
@@ -270,6 +299,12 @@ class Booking(models.Model):
                 | (~Q(followup_consent_text="") & Q(followup_consent_at__isnull=False)),
                 violation_error_message="Eine Zustimmung braucht ihren Text und ihren Zeitpunkt.",
             ),
+            models.CheckConstraint(
+                name="booking_moved_at_a_time_by_someone_from_somewhere",
+                condition=Q(moved_at__isnull=True, moved_from__isnull=True, moved_by="")
+                | (Q(moved_at__isnull=False, moved_from__isnull=False) & ~Q(moved_by="")),
+                violation_error_message="Zum Verschieben gehören Zeitpunkt, wer es tat und die Zeit davor.",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -300,8 +335,22 @@ class Booking(models.Model):
 
     @property
     def is_unfinished(self) -> bool:
-        """Held or expired: not an appointment yet, so its guest may still change everything."""
-        return self.status in (self.Status.HELD, self.Status.EXPIRED)
+        """Held or no longer: not an appointment yet, so its guest may still change everything."""
+        ran_out = self.status == self.Status.EXPIRED and not self.is_lapsed
+        return ran_out or self.status == self.Status.HELD
+
+    @property
+    def is_request(self) -> bool:
+        return self.status == self.Status.REQUESTED
+
+    @property
+    def is_lapsed(self) -> bool:
+        """Whether it was asked for and nobody answered."""
+        return self.status == self.Status.EXPIRED and self.requested_until is not None
+
+    def can_be_accepted(self, now: datetime) -> bool:
+        """Whether this request still waits; its time decides, not a job that tidies up."""
+        return self.is_request and self.requested_until is not None and self.requested_until > now
 
     @property
     def can_be_called_off(self) -> bool:
@@ -310,6 +359,23 @@ class Booking(models.Model):
     def can_be_missed(self, now: datetime) -> bool:
         """Whether one can say by now that the guest did not come."""
         return self.is_confirmed and self.start <= now
+
+    @property
+    def move_until(self) -> datetime:
+        """The last moment at which the guest may choose another time."""
+        return self.start - timedelta(hours=self.move_until_hours)
+
+    @property
+    def cancel_until(self) -> datetime:
+        """The last moment at which the guest may call it off."""
+        return self.start - timedelta(hours=self.cancel_until_hours)
+
+    def guest_may_move(self, now: datetime) -> bool:
+        return self.is_confirmed and now <= self.move_until and now < self.start
+
+    def guest_may_cancel(self, now: datetime) -> bool:
+        in_time = self.is_request or now <= self.cancel_until
+        return self.can_be_called_off and in_time and now < self.start
 
     def is_held(self, now: datetime) -> bool:
         """Whether this hold still keeps others out; its time decides, not a job that tidies up."""
@@ -338,8 +404,12 @@ class Booking(models.Model):
         match kind:
             case kinds.CANCELLATION:
                 return self.is_cancelled
-            case kinds.CONFIRMATION:
+            case kinds.CONFIRMATION | kinds.MOVED:
                 return self.is_confirmed
+            case kinds.REQUEST:
+                return self.status == self.Status.REQUESTED
+            case kinds.LAPSE:
+                return self.status == self.Status.EXPIRED
             case kinds.FIRST_REMINDER:
                 until = self.reminder_due(kinds.SECOND_REMINDER) or self.start
                 return self._is_time_for(self.reminder_due(kind), until, now)
@@ -355,12 +425,13 @@ class Booking(models.Model):
                 )
 
     def _is_time_for(self, due: datetime | None, until: datetime, now: datetime) -> bool:
-        """Due and not too late; who booked after that moment has just read it all."""
+        """Due and not too late; who booked or moved after that moment has just read it all."""
+        told_at = self.moved_at or self.confirmed_at
         return (
-            self.confirmed_at is not None
+            told_at is not None
             and self.is_confirmed
             and due is not None
-            and self.confirmed_at < due <= now < until
+            and told_at < due <= now < until
         )
 
     def taken(self) -> Taken:
@@ -405,6 +476,9 @@ class Notification(models.Model):
         FIRST_REMINDER = "first_reminder", "Erste Erinnerung"
         SECOND_REMINDER = "second_reminder", "Zweite Erinnerung"
         FOLLOW_UP = "follow_up", "Bitte um Rückmeldung"
+        MOVED = "moved", "Verschiebung"
+        REQUEST = "request", "Anfrage"
+        LAPSE = "lapse", "Anfrage ohne Antwort"
 
     booking = models.ForeignKey(
         Booking, models.CASCADE, related_name="notifications", verbose_name="Termin"
@@ -412,6 +486,10 @@ class Notification(models.Model):
     kind = models.CharField("Anlass", max_length=20, choices=Kind)
     audience = models.CharField("an", max_length=5, choices=Booking.Side)
     start = models.DateTimeField("Beginn, von dem die Mail spricht")
+    # Moved there and back again is the same start once more, and news each time.
+    sequence = models.PositiveIntegerField(
+        "Fassung, von der die Mail spricht", default=0, db_default=0, editable=False
+    )
     created_at = models.DateTimeField("angelegt")
     sent_at = models.DateTimeField("verschickt", null=True, blank=True)
     claimed_until = models.DateTimeField("in Arbeit bis", null=True, blank=True)
@@ -429,7 +507,7 @@ class Notification(models.Model):
         ]
         constraints = [
             models.UniqueConstraint(
-                fields=["booking", "kind", "audience", "start"],
+                fields=["booking", "kind", "audience", "start", "sequence"],
                 name="notification_once",
                 violation_error_message="Diese Mail ist schon vorgemerkt.",
             ),
@@ -440,6 +518,8 @@ class Notification(models.Model):
 
     def is_owed_at(self, now: datetime) -> bool:
         """Not sent yet, and still worth sending: the booking is as the mail would say."""
+        if self.kind == self.Kind.MOVED and self.sequence != self.booking.sequence:
+            return False  # moved once more since: the newer mail tells it all
         return (
             self.sent_at is None
             and self.start == self.booking.start

@@ -21,9 +21,21 @@ from booking.slots import Hours, Terms, Window
 
 # What the address of a hidden type of call begins with.
 PRIVATE = "privat"
+# What the addresses begin with on the way to another time for an appointment.
+MOVING = "verschieben"
 # The first words of the booking's own addresses.
 RESERVED_SLUGS = frozenset(
-    {"pruefen", "gebucht", "absagen", "freigeben", "kalender", "feed", PRIVATE}
+    {
+        "pruefen",
+        "gebucht",
+        "absagen",
+        "freigeben",
+        "kalender",
+        "anfrage",
+        "feed",
+        PRIVATE,
+        MOVING,
+    }
 )
 DAY = timedelta(days=1)
 
@@ -351,6 +363,28 @@ class CallType(models.Model):
         blank=True,
         help_text="Von Montag bis Sonntag; alle Gespräche im Kalender zählen mit. Leer: ohne Grenze.",
     )
+    move_until_hours = models.PositiveSmallIntegerField(
+        "Verschieben bis Stunden vorher",
+        default=0,
+        help_text="So viele Stunden vorher können Gäste noch selbst verschieben. "
+        "0: bis zum Beginn. Du selbst kannst es immer.",
+    )
+    cancel_until_hours = models.PositiveSmallIntegerField(
+        "Absagen bis Stunden vorher",
+        default=0,
+        help_text="So viele Stunden vorher können Gäste noch selbst absagen. 0: bis zum Beginn.",
+    )
+    needs_approval = models.BooleanField(
+        "nur nach Anfrage",
+        default=False,
+        help_text="Gäste fragen an, du nimmst an oder lehnst ab. Nur bei kostenlosen Gesprächen.",
+    )
+    approval_hours = models.PositiveSmallIntegerField(
+        "Antwort in Stunden",
+        default=48,
+        validators=[MinValueValidator(1), MaxValueValidator(720)],
+        help_text="So lange hält eine Anfrage ihre Zeit frei, längstens bis zum Beginn.",
+    )
     price_cents = models.PositiveIntegerField(
         "Preis in Cent",
         default=0,
@@ -446,6 +480,11 @@ class CallType(models.Model):
                 name="call_type_deposit_within_price",
                 condition=Q(deposit_cents__lte=F("price_cents")),
                 violation_error_message="Die Anzahlung ist höher als der Preis.",
+            ),
+            models.CheckConstraint(
+                name="call_type_only_free_ones_need_approval",
+                condition=Q(needs_approval=False) | Q(price_cents=0),
+                violation_error_message="Anfragen gibt es nur bei kostenlosen Gesprächen.",
             ),
             models.UniqueConstraint(
                 fields=["secret"],

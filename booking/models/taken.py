@@ -18,6 +18,7 @@ TAKEN = """
     SELECT start, "end", buffer_before, buffer_after, true FROM booking_booking
     WHERE calendar_id = %(calendar)s AND status = ANY(%(taking)s)
     AND NOT (status = 'held' AND held_until <= %(now)s)
+    AND NOT (status = 'requested' AND requested_until <= %(now)s)
     AND tstzrange(start, "end") && tstzrange(%(first)s, %(last)s) AND id IS DISTINCT FROM %(besides)s
     UNION ALL
     SELECT busy.start, busy."end", 0, 0, false FROM booking_busytime AS busy

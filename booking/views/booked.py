@@ -22,6 +22,7 @@ def booked(request: HttpRequest, token: str) -> HttpResponse:
         return unknown_link(request)
     if booking.is_unfinished:
         return redirect("booking:review", token)
+    now = timezone.now()
     return render(
         request,
         "booking/booked.html",
@@ -29,7 +30,9 @@ def booked(request: HttpRequest, token: str) -> HttpResponse:
             "booking": booking,
             "visitor": guest_of(booking),
             "token": token,
-            "is_over": booking.start <= timezone.now(),
+            "is_over": booking.start <= now,
+            "may_move": booking.guest_may_move(now),
+            "may_cancel": booking.guest_may_cancel(now),
         },
     )
 
@@ -41,13 +44,16 @@ def cancel(request: HttpRequest, token: str) -> HttpResponse:
     booking = find_booking(token)
     if booking is None:
         return unknown_link(request)
+    now = timezone.now()
     page = {"booking": booking, "visitor": guest_of(booking), "token": token}
     if request.method != "POST":
-        if booking.is_unfinished:
+        if not (booking.is_cancelled or booking.can_be_called_off):
             page["refusal"] = NotBooked.message
+        elif not (booking.is_cancelled or booking.guest_may_cancel(now)):
+            page["refusal"] = cancellation.too_late(booking, now=now).message
         return render(request, "booking/cancel.html", page)
     try:
-        cancellation.cancel_by_guest(booking, now=timezone.now())
+        cancellation.cancel_by_guest(booking, now=now)
     except BookingError as error:
         page["refusal"] = error.message
         return render(request, "booking/cancel.html", page, status=409)
@@ -58,7 +64,7 @@ def cancel(request: HttpRequest, token: str) -> HttpResponse:
 @require_safe
 def calendar_file(request: HttpRequest, token: str) -> HttpResponse:
     booking = find_booking(token)
-    if booking is None or booking.is_unfinished:
+    if booking is None or booking.confirmed_at is None:
         return unknown_link(request)
     return HttpResponse(
         mail.calendar_file(booking),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -13,10 +15,54 @@ from django.views.decorators.http import require_safe
 from booking import scheduling, slots
 from booking.models import CallType
 from booking.models.calendar import PRIVATE
-from booking.views.visitor import visitor_of
+from booking.slots import Interval
+from booking.views.visitor import Visitor, visitor_of
+from coaching_site import kept
+from pages.models import Practice
 
 DAYS_A_PAGE = 10
 NOON = 12
+
+
+@dataclass(frozen=True)
+class DaysPage:
+    """What the page of days is made of."""
+
+    practice: Practice
+    call_type: CallType
+    others: Sequence[CallType]
+    visitor: Visitor
+    offers: list[Interval]
+    now: datetime
+
+    def facts(self) -> Hashable:
+        """All of it, so that a kept page is never older than what it shows."""
+        rows = (self.practice, self.call_type, self.call_type.calendar, *self.others)
+        starts = tuple(offer.start for offer in self.offers)
+        # Without offers the zones are named as they stand today.
+        return tuple(map(kept.row, rows)), starts, self.visitor.zone.key, self.now.date()
+
+    def context(self, wanted: str) -> dict[str, object]:
+        """Ten days with their free times from the wanted date on, and the ways to the others."""
+        is_bookable = self.call_type.is_bookable
+        free = slots.by_day(self.offers if is_bookable else [], self.visitor.zone)
+        since = _date(wanted)
+        shown = [day for day in free if since is None or day >= since]
+        page = shown[:DAYS_A_PAGE]
+        return {
+            "practice": self.practice,
+            "call_type": self.call_type,
+            "other_types": self.others,
+            "visitor": self.visitor,
+            "zones": self.visitor.zones(self.now),
+            "zone_moment": free[page[0]][0].start if page else self.now,
+            "soonest": next(iter(self.offers), None) if is_bookable and since is None else None,
+            "days": [(day, len(free[day])) for day in page],
+            "later": shown[DAYS_A_PAGE] if len(shown) > DAYS_A_PAGE else None,
+            "since": since,
+            "is_full": not free,
+            "months": _months(list(free)),
+        }
 
 
 @require_safe
@@ -28,34 +74,31 @@ def days(request: HttpRequest, address: str = "") -> HttpResponse:
         if address:
             raise Http404
         return render(request, "booking/closed.html")
-    visitor = visitor_of(request, call_type.calendar)
-    offers = scheduling.offered_slots(call_type, now=now, besides=visitor.held)
-    free = slots.by_day(offers if call_type.is_bookable else [], visitor.zone)
-    since = _date(request.GET.get("ab", ""))
-    shown = [day for day in free if since is None or day >= since]
-    page = shown[:DAYS_A_PAGE]
-    answer = render(
+    return days_page(request, call_type, visitor_of(request, call_type), others=others, now=now)
+
+
+def days_page(
+    request: HttpRequest,
+    call_type: CallType,
+    visitor: Visitor,
+    *,
+    others: Sequence[CallType] = (),
+    now: datetime,
+) -> HttpResponse:
+    """The days of a type, for somebody new or for whoever brings a booking along."""
+    offers = scheduling.offered_slots(call_type, now=now, besides=visitor.besides)
+    page = DaysPage(Practice.current(), call_type, others, visitor, offers, now)
+    if visitor.besides is not None:
+        # Somebody's own page: what they bring along stands in its links.
+        answer = render(request, "booking/days.html", page.context(request.GET.get("ab", "")))
+        add_never_cache_headers(answer)
+        return answer
+    return kept.render(
         request,
         "booking/days.html",
-        {
-            "call_type": call_type,
-            "other_types": others,
-            "visitor": visitor,
-            "zones": visitor.zones(now),
-            "zone_moment": free[page[0]][0].start if page else now,
-            "soonest": next(iter(offers), None)
-            if call_type.is_bookable and since is None
-            else None,
-            "days": [(day, len(free[day])) for day in page],
-            "later": shown[DAYS_A_PAGE] if len(shown) > DAYS_A_PAGE else None,
-            "since": since,
-            "is_full": not free,
-            "months": _months(list(free)),
-        },
+        lambda: page.context(request.GET.get("ab", "")),
+        facts=page.facts(),
     )
-    if visitor.held is not None:
-        add_never_cache_headers(answer)
-    return answer
 
 
 @require_safe
@@ -65,15 +108,20 @@ def times(request: HttpRequest, address: str, day: date) -> HttpResponse:
     call_type = CallType.objects.at(address).bookable().first()
     if call_type is None:
         raise Http404
-    visitor = visitor_of(request, call_type.calendar)
+    return times_page(request, call_type, visitor_of(request, call_type), day=day, now=now)
+
+
+def times_page(
+    request: HttpRequest, call_type: CallType, visitor: Visitor, *, day: date, now: datetime
+) -> HttpResponse:
     span = slots.dates_span(day, day, visitor.zone)
-    free = scheduling.offered_slots(call_type, now=now, within=span, besides=visitor.held)
+    free = scheduling.offered_slots(call_type, now=now, within=span, besides=visitor.besides)
     following = None
     if not free:
         following = next(
             iter(
                 scheduling.next_offers(
-                    call_type, now=now, after=span.end, count=1, besides=visitor.held
+                    call_type, now=now, after=span.end, count=1, besides=visitor.besides
                 )
             ),
             None,
@@ -92,7 +140,7 @@ def times(request: HttpRequest, address: str, day: date) -> HttpResponse:
             "following": following,
         },
     )
-    if visitor.held is not None:
+    if visitor.besides is not None:
         add_never_cache_headers(answer)
     return answer
 

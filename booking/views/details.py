@@ -30,7 +30,7 @@ def details(request: HttpRequest, address: str, start: datetime) -> HttpResponse
     call_type = get_object_or_404(CallType.objects.at(address))
     if not call_type.is_bookable:
         return redirect(call_type)
-    visitor = visitor_of(request, call_type.calendar)
+    visitor = visitor_of(request, call_type)
     is_sent = request.method == "POST"
     form = DetailsForm(
         request.POST if is_sent else None,

@@ -9,7 +9,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from booking import scheduling
-from booking.errors import AlreadyCancelled, HoldRanOut, SlotRefused
+from booking.errors import AlreadyCancelled, HoldRanOut, RequestOver, SlotRefused
 from booking.views.visitor import find_booking, guest_of, unknown_link
 
 
@@ -38,7 +38,7 @@ def review(request: HttpRequest, token: str) -> HttpResponse:
             booking.call_type, now=now, after=booking.start, besides=booking
         )
         return render(request, "booking/gone.html", page, status=409)
-    except AlreadyCancelled:
+    except (AlreadyCancelled, RequestOver):
         return redirect("booking:booked", token)
     return render(request, "booking/review.html", page)
 
@@ -53,4 +53,4 @@ def release(request: HttpRequest, token: str) -> HttpResponse:
     booking = scheduling.release(booking, now=timezone.now())
     if not booking.is_unfinished:
         return redirect("booking:booked", token)
-    return render(request, "booking/released.html", {"call_type": booking.call_type})
+    return render(request, "booking/released.html", {"visitor": guest_of(booking)})

@@ -12,8 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from booking import mail
-from booking.models import Booking, Calendar
-from booking.models.calendar import known_zones
+from booking.models import Booking, CallType
+from booking.models.calendar import MOVING, known_zones
 from coaching_site import german, links
 
 # One zone for each clock that guests are likely to live by; the address takes any other one too.
@@ -57,6 +57,22 @@ class Visitor:
     coach_zone: ZoneInfo
     asked_for_unknown_zone: bool = False
     held: Booking | None = None
+    moving: Booking | None = None
+    # What stands for the type of call in every address on this visitor's way.
+    address: str = ""
+
+    @property
+    def besides(self) -> Booking | None:
+        """The visitor's own booking, which must not stand in its own way."""
+        return self.moving or self.held
+
+    @property
+    def moving_token(self) -> str:
+        return mail.token(self.moving) if self.moving else ""
+
+    @property
+    def steps(self) -> int:
+        return 3 if self.moving else 4
 
     @property
     def is_elsewhere(self) -> bool:
@@ -65,9 +81,11 @@ class Visitor:
 
     @property
     def carried(self) -> dict[str, str]:
-        """What every link takes along. The coach's zone goes without saying."""
+        """What every link takes along. One zone goes without saying: the coach's, or who moves an
+        appointment has that of the appointment."""
         carried = {}
-        if self.is_elsewhere:
+        known = self.moving.visitor_zone if self.moving else self.coach_zone.key
+        if self.zone.key != known:
             carried["tz"] = self.zone.key
         if self.held is not None:
             carried["gehalten"] = mail.token(self.held)
@@ -96,8 +114,9 @@ def _zone_words(name: str, moment: datetime) -> str:
     return german.zone_name(ZoneInfo(name), moment)
 
 
-def visitor_of(request: HttpRequest, calendar: Calendar) -> Visitor:
+def visitor_of(request: HttpRequest, call_type: CallType) -> Visitor:
     """Read the visitor from the address; a zone nobody knows becomes the coach's."""
+    calendar = call_type.calendar
     wanted = request.GET.get("tz", calendar.zone)
     is_known = wanted in known_zones()
     return Visitor(
@@ -105,6 +124,20 @@ def visitor_of(request: HttpRequest, calendar: Calendar) -> Visitor:
         coach_zone=calendar.tz,
         asked_for_unknown_zone=not is_known,
         held=_own_hold(request.GET.get("gehalten")),
+        address=call_type.address,
+    )
+
+
+def mover_of(request: HttpRequest, booking: Booking) -> Visitor:
+    """The guest of this booking, on the way to another time for it."""
+    wanted = request.GET.get("tz", booking.visitor_zone)
+    is_known = wanted in known_zones()
+    return Visitor(
+        zone=ZoneInfo(wanted) if is_known else booking.guest_zone,
+        coach_zone=booking.calendar.tz,
+        asked_for_unknown_zone=not is_known,
+        moving=booking,
+        address=f"{MOVING}/{mail.token(booking)}",
     )
 
 
@@ -114,12 +147,22 @@ def guest_of(booking: Booking) -> Visitor:
         zone=booking.guest_zone,
         coach_zone=booking.calendar.tz,
         held=booking if booking.is_unfinished else None,
+        address=booking.call_type.address,
     )
 
 
 def find_booking(token: str) -> Booking | None:
     """The booking a signed link belongs to, or None if the link is mangled or out of date."""
-    reference = links.read(mail.PURPOSE, token)
+    return _signed_for(mail.PURPOSE, token)
+
+
+def find_request(token: str) -> Booking | None:
+    """The booking that a link for the coach's answer belongs to, or None."""
+    return _signed_for(mail.REQUEST_PURPOSE, token)
+
+
+def _signed_for(purpose: str, token: str) -> Booking | None:
+    reference = links.read(purpose, token)
     if reference is None:
         return None
     return Booking.objects.with_its_type().filter(reference=reference).first()

@@ -58,6 +58,11 @@ def minutes(length: timedelta) -> str:
 
 
 @register.filter
+def until_before(hours: int) -> str:
+    return german.until_before(hours)
+
+
+@register.filter
 def euros(cents: int) -> str:
     return german.euros(cents)
 

@@ -49,6 +49,7 @@ def test_what_takes_time_never_overlaps(make, now, status):
         make(
             status=status,
             held_until=now,
+            requested_until=now,
             start=NINE + HALF_AN_HOUR / 2,
             end=NINE + 2 * HALF_AN_HOUR,
         )
@@ -76,6 +77,7 @@ def test_two_calendars_do_not_mind_each_other(make):
     [
         ({"end": NINE}, "booking_starts_before_it_ends"),
         ({"status": "held"}, "booking_held_until_a_time"),
+        ({"status": "requested"}, "booking_requested_until_a_time"),
         ({"confirmed_at": None}, "booking_confirmed_at_a_time"),
         ({"status": "cancelled"}, "booking_cancelled_at_a_time_by_someone"),
         ({"status": "cancelled", "cancelled_at": NINE}, "booking_cancelled_at_a_time_by_someone"),

@@ -19,7 +19,7 @@ from django.db.transaction import on_commit
 from django.test import Client
 from django.urls import reverse
 
-from booking import scheduling
+from booking import cancellation, scheduling
 from booking.errors import SlotTaken
 from booking.models import Booking, Calendar, CallType, Notification
 from booking.models.bookings import BookingQuerySet
@@ -398,3 +398,91 @@ def test_over_http_one_is_led_on_and_the_others_read_a_clear_page(
 
 def test_the_sentence_is_the_same_whoever_refuses():
     assert SlotTaken().message == "Dieser Termin wurde gerade vergeben."
+
+
+# --- moving ---
+
+TEN = NINE + timedelta(hours=1)
+ELEVEN = NINE + timedelta(hours=2)
+
+
+def booked(call_type: Any, start: Any, now: Any) -> Booking:
+    return scheduling.confirm(hold(call_type, guest=somebody(), start=start, now=now), now=now)
+
+
+def moving(booking: Booking, start: Any, now: Any) -> Callable[[], object]:
+    return lambda: scheduling.move(booking, start=start, by=Booking.Side.GUEST, now=now)
+
+
+def test_control_unguarded_two_moves_land_on_one_slot(call_type, now, monkeypatch):
+    one, other = booked(call_type, NINE, now), booked(call_type, TEN, now)
+    let_two_meet_after_the_check(monkeypatch)
+
+    with without_the_constraint():
+        results = at_once([moving(one, ELEVEN, now), moving(other, ELEVEN, now)])
+
+        assert kinds(results) == {"Booking": 2}
+        assert Booking.objects.filter(start=ELEVEN, status="confirmed").count() == 2
+
+
+def test_control_unguarded_a_move_and_a_hold_land_on_one_slot(call_type, now, monkeypatch):
+    one = booked(call_type, NINE, now)
+    let_two_meet_after_the_check(monkeypatch)
+
+    with without_the_constraint():
+        at_once(
+            [moving(one, TEN, now), lambda: hold(call_type, guest=somebody(), start=TEN, now=now)]
+        )
+
+        assert Booking.objects.filter(start=TEN).count() == 2
+
+
+def test_without_the_lock_the_constraint_refuses_the_second_move(call_type, now, monkeypatch):
+    one, other = booked(call_type, NINE, now), booked(call_type, TEN, now)
+    let_two_meet_after_the_check(monkeypatch)
+
+    results = at_once([moving(one, ELEVEN, now), moving(other, ELEVEN, now)])
+
+    assert kinds(results) == {"Booking": 1, "SlotTaken": 1}
+
+
+def test_moves_and_holds_want_one_slot_and_one_gets_it(call_type, now, a_connection_each):
+    one, other = booked(call_type, NINE, now), booked(call_type, TEN, now)
+
+    results = at_once(
+        [moving(one, ELEVEN, now), moving(other, ELEVEN, now)]
+        + [lambda: hold(call_type, guest=somebody(), start=ELEVEN, now=now)] * 10
+    )
+
+    assert kinds(results) == {"Booking": 1, "SlotTaken": 11}
+    assert Booking.objects.filter(start=ELEVEN).count() == 1
+
+
+def test_two_appointments_do_not_swap_through_each_other(call_type, now):
+    one, other = booked(call_type, NINE, now), booked(call_type, TEN, now)
+
+    results = at_once([moving(one, TEN, now), moving(other, NINE, now)])
+
+    assert kinds(results) == {"SlotTaken": 2}
+    assert sorted(Booking.objects.values_list("start", flat=True)) == [NINE, TEN]
+
+
+def test_one_move_pressed_many_times_at_once_is_one_move(call_type, now, a_connection_each):
+    one = booked(call_type, NINE, now)
+
+    results = at_once([moving(one, TEN, now)] * 20)
+
+    assert kinds(results) == {"Booking": 20}
+    one.refresh_from_db()
+    assert one.sequence == 1
+    assert Notification.objects.filter(kind="moved").count() == 2
+
+
+def test_a_move_and_a_cancellation_end_in_one_state(call_type, now):
+    one = booked(call_type, NINE, now)
+
+    results = at_once([moving(one, TEN, now), lambda: cancellation.cancel_by_guest(one, now=now)])
+
+    one.refresh_from_db()
+    assert one.status == "cancelled"
+    assert kinds(results) in ({"Booking": 2}, {"Booking": 1, "NotMovable": 1})
