@@ -73,6 +73,12 @@ class RequestOver(BookingError):
     message = "Diese Anfrage ist nicht mehr offen."
 
 
+class LinkOver(BookingError):
+    """A one-off link that is used up or out of date."""
+
+    message = "Dieser Link ist schon benutzt oder abgelaufen."
+
+
 class NotBooked(BookingError):
     """There is no appointment to call off: it was never confirmed, or its hold ran out."""
 

@@ -62,19 +62,6 @@ def cancellation_to_coach(booking: Booking) -> None:
     )
 
 
-def first_reminder_to_guest(booking: Booking) -> None:
-    _send("reminder_guest", booking, to=booking.email, occasion="first_reminder")
-
-
-def second_reminder_to_guest(booking: Booking) -> None:
-    _send("reminder_guest", booking, to=booking.email, occasion="second_reminder")
-
-
-def follow_up_to_guest(booking: Booking) -> None:
-    """Asking for feedback is advertising in law: only to those who agreed."""
-    _send("follow_up_guest", booking, to=booking.email)
-
-
 def request_to_guest(booking: Booking) -> None:
     _send("request_guest", booking, to=booking.email)
 
@@ -116,6 +103,19 @@ def moved_to_coach(booking: Booking) -> None:
         to=settings.COACH_EMAIL,
         reply_to=booking.email,
     )
+
+
+def first_reminder_to_guest(booking: Booking) -> None:
+    _send("reminder_guest", booking, to=booking.email, occasion="first_reminder")
+
+
+def second_reminder_to_guest(booking: Booking) -> None:
+    _send("reminder_guest", booking, to=booking.email, occasion="second_reminder")
+
+
+def follow_up_to_guest(booking: Booking) -> None:
+    """Asking for feedback is advertising in law: only to those who agreed."""
+    _send("follow_up_guest", booking, to=booking.email)
 
 
 def feed_failing_to_coach(feed: BusyFeed) -> None:
@@ -192,8 +192,8 @@ def _send(
     reply_to: str | None = None,
     file: bytes | None = None,
     method: str = "",
-    occasion: str = "",
     more: dict[str, str] | None = None,
+    occasion: str = "",
 ) -> None:
     alternatives, attachments = [], []
     if file is not None:
@@ -215,7 +215,8 @@ def _send(
             **_addresses(booking),
             **(more or {}),
         },
-        key=f"booking/{booking.reference}/{occasion or template}/{_instant(booking.start)}/{booking.sequence}",
+        key=f"booking/{booking.reference}/{occasion or template}"
+        f"/{_instant(booking.start)}/{booking.sequence}",
         alternatives=alternatives,
         attachments=attachments,
     )

@@ -36,12 +36,13 @@ def owe(
     kind: Notification.Kind,
     audience: Booking.Side,
     *,
-    now: datetime,
     sequence: int = 0,
+    now: datetime,
 ) -> bool:
     """Owe one side this mail, and say whether that is new. Many may ask at once.
 
-    Without a `sequence` the start alone counts: moved there and back, a call is reminded of once.
+    What tells of a change is owed once for each of the booking's `sequence`, a reminder once for
+    a start.
     """
     with transaction.atomic():
         with connection.cursor() as cursor:

@@ -23,6 +23,7 @@ from booking import notices, slots
 from booking.errors import (
     AlreadyCancelled,
     HoldRanOut,
+    LinkOver,
     NotBookable,
     NotMovable,
     RequestOver,
@@ -34,7 +35,7 @@ from booking.errors import (
     TooLateToMove,
     TooManyHolds,
 )
-from booking.models import Answer, Booking, Calendar, CallType, Notification, taken_time
+from booking.models import Answer, Booking, Calendar, CallType, Notification, OneOffLink, taken_time
 from booking.slots import Hours, Interval, Reason, Refusal, Taken, Terms
 
 HOLD_LIFE = timedelta(minutes=15)
@@ -175,6 +176,7 @@ def hold(
             setattr(booking, field, value)
         booking.followup_consent_at = now if guest.followup_consent_text else None
         booking.visitor_zone = visitor_zone
+        booking.one_off = call_type.one_off
         booking.save()
         return booking
 
@@ -199,7 +201,7 @@ def still_good(booking: Booking, *, now: datetime) -> None:
 def confirm(booking: Booking, *, now: datetime, again: bool = False) -> Booking:
     """Book what is held, or ask for it, and owe both sides a mail. Twice is the same as once.
 
-    Raises what `still_good` raises; `again` is the guest's yes after the hold ran out.
+    Raises what `still_good` raises, or LinkOver; `again` is the guest's yes after the hold ran out.
     """
     with _alone_in(booking.calendar):
         booking = Booking.objects.locked(booking)
@@ -211,6 +213,7 @@ def confirm(booking: Booking, *, now: datetime, again: bool = False) -> Booking:
             if not again:
                 raise
             _free_expired_holds(booking.calendar, now=now)
+        _use_link(booking, now=now)
         booking.held_until = None
         booking.network = ""
         if booking.call_type.needs_approval:
@@ -370,6 +373,17 @@ def _lock_address(address: str) -> None:
         cursor.execute(
             "SELECT pg_advisory_xact_lock(%s, hashtext(lower(%s)))", [ADDRESS_LOCK, address]
         )
+
+
+def _use_link(booking: Booking, *, now: datetime) -> None:
+    """Count the one-off link the guest came by. A hold outlives the link's last day."""
+    link = booking.one_off
+    if link is None:
+        return
+    if link.is_expired(now) and not booking.is_held(now):
+        raise LinkOver
+    if not OneOffLink.objects.use(link.pk):
+        raise LinkOver
 
 
 def _book(booking: Booking, *, now: datetime) -> None:

@@ -21,15 +21,15 @@ MAILS: dict[tuple[str, str], Callable[[Booking], None]] = {
     (Notification.Kind.CONFIRMATION, Booking.Side.COACH): mail.confirmation_to_coach,
     (Notification.Kind.CANCELLATION, Booking.Side.GUEST): mail.cancellation_to_guest,
     (Notification.Kind.CANCELLATION, Booking.Side.COACH): mail.cancellation_to_coach,
-    (Notification.Kind.FIRST_REMINDER, Booking.Side.GUEST): mail.first_reminder_to_guest,
-    (Notification.Kind.SECOND_REMINDER, Booking.Side.GUEST): mail.second_reminder_to_guest,
-    (Notification.Kind.FOLLOW_UP, Booking.Side.GUEST): mail.follow_up_to_guest,
     (Notification.Kind.REQUEST, Booking.Side.GUEST): mail.request_to_guest,
     (Notification.Kind.REQUEST, Booking.Side.COACH): mail.request_to_coach,
     (Notification.Kind.LAPSE, Booking.Side.GUEST): mail.request_over_to_guest,
     (Notification.Kind.LAPSE, Booking.Side.COACH): mail.request_over_to_coach,
     (Notification.Kind.MOVED, Booking.Side.GUEST): mail.moved_to_guest,
     (Notification.Kind.MOVED, Booking.Side.COACH): mail.moved_to_coach,
+    (Notification.Kind.FIRST_REMINDER, Booking.Side.GUEST): mail.first_reminder_to_guest,
+    (Notification.Kind.SECOND_REMINDER, Booking.Side.GUEST): mail.second_reminder_to_guest,
+    (Notification.Kind.FOLLOW_UP, Booking.Side.GUEST): mail.follow_up_to_guest,
 }
 
 

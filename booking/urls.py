@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 from django.urls import path, register_converter
 
-from booking.models.calendar import MOVING, PRIVATE
+from booking.models.calendar import MOVING, ONE_OFF, PRIVATE
 from booking.views import booked, choosing, details, feed, moving, requests, review
 
 
@@ -23,10 +23,10 @@ class DayConverter:
 
 
 class CallConverter:
-    """What stands for a type of call: its slug, for a hidden one `privat/` and its secret, or for
-    who moves an appointment `verschieben/` and its token."""
+    """What stands for a type of call: its slug, for a hidden one `privat/` and its secret, for a
+    one-off link `einmal/` and its own, or for who moves an appointment `verschieben/` and its token."""
 
-    regex = rf"{PRIVATE}/[-\w]{{22}}|{MOVING}/[^/]+|[-a-zA-Z0-9_]+"
+    regex = rf"{PRIVATE}/[-\w]{{22}}|{MOVING}/[^/]+|{ONE_OFF}/[-\w]{{22}}|[-a-zA-Z0-9_]+"
 
     def to_python(self, value: str) -> str:
         return value
@@ -62,10 +62,10 @@ urlpatterns = [
     path("absagen/<str:token>/", booked.cancel, name="cancel"),
     path("anfrage/<str:token>/", requests.answer, name="request"),
     path("kalender/<str:token>.ics", booked.calendar_file, name="calendar_file"),
-    path("feed/<str:secret>.ics", feed.feed, name="feed"),
     path("verschieben/<str:token>/", moving.days, name="move"),
     path("verschieben/<str:token>/<day:day>/", moving.times),
     path("verschieben/<str:token>/zeit/<instant:start>/", moving.review),
+    path("feed/<str:secret>.ics", feed.feed, name="feed"),
     path("<call:address>/", choosing.days, name="days_of"),
     path("<call:address>/<day:day>/", choosing.times, name="times"),
     path("<call:address>/zeit/<instant:start>/", details.details, name="details"),

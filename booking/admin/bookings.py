@@ -192,13 +192,13 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
         own = [
             path("warum-belegt/", view(self.why_view), name="booking_booking_why"),
             path("<int:pk>/absagen/", view(self.cancel_view), name="booking_booking_cancel"),
+            path("<int:pk>/anfrage/", view(self.answer_view), name="booking_booking_answer"),
+            path("<int:pk>/verschieben/", view(self.move_view), name="booking_booking_move"),
             path(
                 "<int:pk>/nicht-erschienen/",
                 view(require_POST(self.no_show_view)),
                 name="booking_booking_no_show",
             ),
-            path("<int:pk>/anfrage/", view(self.answer_view), name="booking_booking_answer"),
-            path("<int:pk>/verschieben/", view(self.move_view), name="booking_booking_move"),
         ]
         return [*own, *super().get_urls()]
 

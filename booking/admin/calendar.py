@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from booking import scheduling
-from booking.models import Calendar, CallType, DateOverride, Question, WeeklyHours
+from booking.models import Calendar, CallType, DateOverride, OneOffLink, Question, WeeklyHours
 from booking.models.calendar import new_feed_secret, new_secret
 from coaching_site import german, links
 
@@ -147,11 +147,11 @@ class CallTypeAdmin(admin.ModelAdmin[CallType]):
     prepopulated_fields = {"slug": ["title"]}
     fieldsets = [
         (None, {"fields": ["title", "slug", "description", "is_active", "position"]}),
+        ("Anfragen", {"fields": ["needs_approval", "approval_hours"]}),
         (
             "Mails vor und nach dem Gespräch",
             {"fields": ["first_reminder", "second_reminder", "follow_up_hours"]},
         ),
-        ("Anfragen", {"fields": ["needs_approval", "approval_hours"]}),
         ("Geheimer Link", {"fields": ["is_hidden", "secret_link"]}),
         ("Zeit", {"fields": ["calendar", "length", "step", "buffer_before", "buffer_after"]}),
         (
@@ -200,6 +200,23 @@ class CallTypeAdmin(admin.ModelAdmin[CallType]):
         if obj is not None and obj.bookings.exists():
             return False
         return super().has_delete_permission(request, obj)
+
+
+@admin.register(OneOffLink)
+class OneOffLinkAdmin(admin.ModelAdmin[OneOffLink]):
+    list_display = ["__str__", "call_type", "link", "uses", "max_uses", "expires_at"]
+    list_select_related = ["call_type"]
+    list_filter = ["call_type"]
+    search_fields = ["note"]
+    fields = ["call_type", "note", "max_uses", "expires_at", "link", "uses"]
+    readonly_fields = ["link", "uses"]
+
+    @admin.display(description="Link zum Kopieren")
+    def link(self, one_off: OneOffLink) -> str | SafeString:
+        if not one_off.pk:
+            return "Gibt es nach dem Sichern."
+        address = reverse("booking:days_of", args=[one_off.address])
+        return format_html("<code>{}</code>", links.absolute(address))
 
 
 def _holidays(calendar: Calendar) -> list[dict[str, object]]:

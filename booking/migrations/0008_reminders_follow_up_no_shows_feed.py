@@ -72,7 +72,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='notification',
             name='kind',
-            field=models.CharField(choices=[('confirmation', 'Bestätigung'), ('cancellation', 'Absage'), ('first_reminder', 'Erste Erinnerung'), ('second_reminder', 'Zweite Erinnerung'), ('follow_up', 'Bitte um Rückmeldung'), ('moved', 'Verschiebung'), ('request', 'Anfrage'), ('lapse', 'Anfrage ohne Antwort')], max_length=20, verbose_name='Anlass'),
+            field=models.CharField(choices=[('confirmation', 'Bestätigung'), ('cancellation', 'Absage'), ('moved', 'Verschiebung'), ('request', 'Anfrage'), ('lapse', 'Anfrage ohne Antwort'), ('first_reminder', 'Erste Erinnerung'), ('second_reminder', 'Zweite Erinnerung'), ('follow_up', 'Bitte um Rückmeldung')], max_length=20, verbose_name='Anlass'),
         ),
         migrations.AddIndex(
             model_name='booking',

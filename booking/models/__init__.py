@@ -1,7 +1,14 @@
 """What the database knows about appointments."""
 
 from booking.models.bookings import Booking, Notification
-from booking.models.calendar import Calendar, CallType, DateOverride, FederalState, WeeklyHours
+from booking.models.calendar import (
+    Calendar,
+    CallType,
+    DateOverride,
+    FederalState,
+    OneOffLink,
+    WeeklyHours,
+)
 from booking.models.feeds import BusyFeed, BusyTime
 from booking.models.questions import Answer, Question
 from booking.models.taken import taken_time
@@ -16,6 +23,7 @@ __all__ = [
     "DateOverride",
     "FederalState",
     "Notification",
+    "OneOffLink",
     "Question",
     "WeeklyHours",
     "taken_time",

@@ -14,7 +14,7 @@ from django.db import models
 from django.db.models import Exists, F, Func, OuterRef, Q
 from django.db.models.functions import Lower
 
-from booking.models.calendar import Calendar, CallType, real_zone
+from booking.models.calendar import Calendar, CallType, OneOffLink, real_zone
 from booking.models.questions import Answer
 from booking.slots import Interval, Taken
 
@@ -119,7 +119,7 @@ class BookingQuerySet(models.QuerySet["Booking"]):
         )
 
     def with_its_type(self) -> BookingQuerySet:
-        return self.select_related("call_type", "calendar", "call_type__calendar")
+        return self.select_related("call_type", "calendar", "call_type__calendar", "one_off")
 
     def locked(self, booking: Booking) -> Booking:
         """The booking as it stands now, kept from others until the transaction ends."""
@@ -153,6 +153,14 @@ class Booking(models.Model):
     )
     call_type = models.ForeignKey(
         CallType, models.PROTECT, related_name="bookings", verbose_name="Gesprächsart"
+    )
+    one_off = models.ForeignKey(
+        OneOffLink,
+        models.PROTECT,
+        related_name="bookings",
+        null=True,
+        blank=True,
+        verbose_name="Einmal-Link",
     )
     reference = models.CharField("Buchungsnummer", max_length=12, default=new_reference)
     uid = models.UUIDField("Kennung in Kalendern", default=uuid.uuid4, editable=False)
@@ -196,14 +204,14 @@ class Booking(models.Model):
     cancelled_at = models.DateTimeField("abgesagt am", null=True, blank=True)
     cancelled_by = models.CharField("abgesagt von", max_length=5, choices=Side, blank=True)
     cancellation_note = models.TextField("Nachricht zur Absage", max_length=1000, blank=True)
+    moved_at = models.DateTimeField("zuletzt verschoben am", null=True, blank=True)
+    moved_by = models.CharField("verschoben von", max_length=5, choices=Side, blank=True)
+    moved_from = models.DateTimeField("Beginn davor", null=True, blank=True)
     no_show_at = models.DateTimeField("als nicht erschienen vermerkt", null=True, blank=True)
     followup_consent_text = models.TextField(
         "Zustimmung zur Bitte um Rückmeldung", blank=True, db_default="", default=""
     )
     followup_consent_at = models.DateTimeField("zugestimmt am", null=True, blank=True)
-    moved_at = models.DateTimeField("zuletzt verschoben am", null=True, blank=True)
-    moved_by = models.CharField("verschoben von", max_length=5, choices=Side, blank=True)
-    moved_from = models.DateTimeField("Beginn davor", null=True, blank=True)
 
     objects = BookingQuerySet.as_manager()
 
@@ -289,6 +297,12 @@ class Booking(models.Model):
                 violation_error_message="Eine Absage braucht einen Zeitpunkt und wer sie aussprach.",
             ),
             models.CheckConstraint(
+                name="booking_moved_at_a_time_by_someone_from_somewhere",
+                condition=Q(moved_at__isnull=True, moved_from__isnull=True, moved_by="")
+                | (Q(moved_at__isnull=False, moved_from__isnull=False) & ~Q(moved_by="")),
+                violation_error_message="Zum Verschieben gehören Zeitpunkt, wer es tat und die Zeit davor.",
+            ),
+            models.CheckConstraint(
                 name="booking_no_show_after_its_start",
                 condition=Q(no_show_at__isnull=True) | Q(no_show_at__gte=F("start")),
                 violation_error_message="Ob jemand erschienen ist, weiß man erst nach dem Beginn.",
@@ -299,12 +313,6 @@ class Booking(models.Model):
                 | (~Q(followup_consent_text="") & Q(followup_consent_at__isnull=False)),
                 violation_error_message="Eine Zustimmung braucht ihren Text und ihren Zeitpunkt.",
             ),
-            models.CheckConstraint(
-                name="booking_moved_at_a_time_by_someone_from_somewhere",
-                condition=Q(moved_at__isnull=True, moved_from__isnull=True, moved_by="")
-                | (Q(moved_at__isnull=False, moved_from__isnull=False) & ~Q(moved_by="")),
-                violation_error_message="Zum Verschieben gehören Zeitpunkt, wer es tat und die Zeit davor.",
-            ),
         ]
 
     def __str__(self) -> str:
@@ -313,6 +321,11 @@ class Booking(models.Model):
     @property
     def guest_zone(self) -> ZoneInfo:
         return ZoneInfo(self.visitor_zone)
+
+    @property
+    def way(self) -> str:
+        """What stands for the call in the addresses its guest is shown: the way they came."""
+        return self.one_off.address if self.one_off else self.call_type.address
 
     @property
     def duration(self) -> timedelta:
@@ -356,10 +369,6 @@ class Booking(models.Model):
     def can_be_called_off(self) -> bool:
         return self.status in (self.Status.REQUESTED, self.Status.CONFIRMED)
 
-    def can_be_missed(self, now: datetime) -> bool:
-        """Whether one can say by now that the guest did not come."""
-        return self.is_confirmed and self.start <= now
-
     @property
     def move_until(self) -> datetime:
         """The last moment at which the guest may choose another time."""
@@ -376,6 +385,10 @@ class Booking(models.Model):
     def guest_may_cancel(self, now: datetime) -> bool:
         in_time = self.is_request or now <= self.cancel_until
         return self.can_be_called_off and in_time and now < self.start
+
+    def can_be_missed(self, now: datetime) -> bool:
+        """Whether one can say by now that the guest did not come."""
+        return self.is_confirmed and self.start <= now
 
     def is_held(self, now: datetime) -> bool:
         """Whether this hold still keeps others out; its time decides, not a job that tidies up."""
@@ -426,12 +439,12 @@ class Booking(models.Model):
 
     def _is_time_for(self, due: datetime | None, until: datetime, now: datetime) -> bool:
         """Due and not too late; who booked or moved after that moment has just read it all."""
-        told_at = self.moved_at or self.confirmed_at
+        settled_at = self.moved_at or self.confirmed_at
         return (
-            told_at is not None
+            settled_at is not None
             and self.is_confirmed
             and due is not None
-            and told_at < due <= now < until
+            and settled_at < due <= now < until
         )
 
     def taken(self) -> Taken:
@@ -473,12 +486,12 @@ class Notification(models.Model):
     class Kind(models.TextChoices):
         CONFIRMATION = "confirmation", "Bestätigung"
         CANCELLATION = "cancellation", "Absage"
-        FIRST_REMINDER = "first_reminder", "Erste Erinnerung"
-        SECOND_REMINDER = "second_reminder", "Zweite Erinnerung"
-        FOLLOW_UP = "follow_up", "Bitte um Rückmeldung"
         MOVED = "moved", "Verschiebung"
         REQUEST = "request", "Anfrage"
         LAPSE = "lapse", "Anfrage ohne Antwort"
+        FIRST_REMINDER = "first_reminder", "Erste Erinnerung"
+        SECOND_REMINDER = "second_reminder", "Zweite Erinnerung"
+        FOLLOW_UP = "follow_up", "Bitte um Rückmeldung"
 
     booking = models.ForeignKey(
         Booking, models.CASCADE, related_name="notifications", verbose_name="Termin"

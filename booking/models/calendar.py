@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -21,6 +21,8 @@ from booking.slots import Hours, Terms, Window
 
 # What the address of a hidden type of call begins with.
 PRIVATE = "privat"
+# What the address of a link for one or a few bookings begins with.
+ONE_OFF = "einmal"
 # What the addresses begin with on the way to another time for an appointment.
 MOVING = "verschieben"
 # The first words of the booking's own addresses.
@@ -35,6 +37,7 @@ RESERVED_SLUGS = frozenset(
         "feed",
         PRIVATE,
         MOVING,
+        ONE_OFF,
     }
 )
 DAY = timedelta(days=1)
@@ -446,6 +449,9 @@ class CallType(models.Model):
         "Reihenfolge", default=0, help_text="Die kleinste Zahl steht vorn."
     )
 
+    # The link that led here, if one did: it then stands in every address of the booking.
+    one_off: OneOffLink | None = None
+
     objects = CallTypeQuerySet.as_manager()
 
     class Meta:
@@ -502,6 +508,8 @@ class CallType(models.Model):
     @property
     def address(self) -> str:
         """What stands for this type in every address of the booking."""
+        if self.one_off is not None:
+            return self.one_off.address
         return self.private_address if self.is_hidden else self.slug
 
     @property
@@ -545,6 +553,65 @@ class CallType(models.Model):
             max_per_day=self.max_per_day,
             max_per_week=self.max_per_week,
         )
+
+
+class OneOffLinkQuerySet(models.QuerySet["OneOffLink"]):
+    def use(self, pk: int) -> bool:
+        """Count one use; False if there is none left. One UPDATE, so that racers queue up."""
+        return bool(self.filter(pk=pk, uses__lt=F("max_uses")).update(uses=F("uses") + 1))
+
+
+class OneOffLink(models.Model):
+    """A link to one type of call that is good for so many bookings. A cancelled one counts too."""
+
+    call_type = models.ForeignKey(
+        CallType, models.CASCADE, related_name="one_off_links", verbose_name="Gesprächsart"
+    )
+    secret = models.CharField(
+        "Geheimnis im Link", max_length=22, default=new_secret, unique=True, editable=False
+    )
+    note = models.CharField(
+        "Notiz", max_length=200, blank=True, help_text="Nur für dich: für wen der Link ist."
+    )
+    expires_at = models.DateTimeField(
+        "gilt bis", null=True, blank=True, help_text="Leer: ohne Ende."
+    )
+    max_uses = models.PositiveSmallIntegerField(
+        "Buchungen höchstens", default=1, validators=[MinValueValidator(1)]
+    )
+    uses = models.PositiveSmallIntegerField("Buchungen bisher", default=0, editable=False)
+
+    objects = OneOffLinkQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "Einmal-Link"
+        verbose_name_plural = "Einmal-Links"
+        ordering = ["-pk"]
+        constraints = [
+            models.CheckConstraint(
+                name="one_off_link_uses_within_limit",
+                condition=Q(uses__lte=F("max_uses")),
+                violation_error_message="So oft wurde der Link schon benutzt.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.note or f"Link zu „{self.call_type}“"
+
+    def clean(self) -> None:
+        # The form does not have `uses`, so Django leaves the constraint to the database.
+        if self.max_uses is not None and self.max_uses < self.uses:
+            raise ValidationError({"max_uses": f"Der Link wurde schon {self.uses} Mal benutzt."})
+
+    @property
+    def address(self) -> str:
+        return f"{ONE_OFF}/{self.secret}"
+
+    def is_open(self, now: datetime) -> bool:
+        return self.uses < self.max_uses and not self.is_expired(now)
+
+    def is_expired(self, now: datetime) -> bool:
+        return self.expires_at is not None and self.expires_at <= now
 
 
 def _minute(clock: time) -> int:

@@ -14,9 +14,8 @@ from django.views.decorators.http import require_safe
 
 from booking import scheduling, slots
 from booking.models import CallType
-from booking.models.calendar import PRIVATE
 from booking.slots import Interval
-from booking.views.visitor import Visitor, visitor_of
+from booking.views.visitor import Visitor, find_call, kindly_if_over, visitor_of
 from coaching_site import kept
 from pages.models import Practice
 
@@ -66,10 +65,11 @@ class DaysPage:
 
 
 @require_safe
+@kindly_if_over
 def days(request: HttpRequest, address: str = "") -> HttpResponse:
     """The next days with free times; those of the first type unless the address names one."""
     now = timezone.now()
-    call_type, others = _choice(address)
+    call_type, others = _choice(address, now=now)
     if call_type is None:
         if address:
             raise Http404
@@ -87,8 +87,8 @@ def days_page(
 ) -> HttpResponse:
     """The days of a type, for somebody new or for whoever brings a booking along."""
     offers = scheduling.offered_slots(call_type, now=now, besides=visitor.besides)
-    page = DaysPage(Practice.current(), call_type, others, visitor, offers, now)
-    if visitor.besides is not None:
+    page = DaysPage(Practice.current(), call_type, [*others], visitor, offers, now)
+    if visitor.besides is not None or call_type.one_off is not None:
         # Somebody's own page: what they bring along stands in its links.
         answer = render(request, "booking/days.html", page.context(request.GET.get("ab", "")))
         add_never_cache_headers(answer)
@@ -102,11 +102,12 @@ def days_page(
 
 
 @require_safe
+@kindly_if_over
 def times(request: HttpRequest, address: str, day: date) -> HttpResponse:
     """The free times of one day, as the visitor's calendar counts days."""
     now = timezone.now()
-    call_type = CallType.objects.at(address).bookable().first()
-    if call_type is None:
+    call_type = find_call(address, now=now)
+    if call_type is None or not call_type.is_bookable:
         raise Http404
     return times_page(request, call_type, visitor_of(request, call_type), day=day, now=now)
 
@@ -145,13 +146,13 @@ def times_page(
     return answer
 
 
-def _choice(address: str) -> tuple[CallType | None, list[CallType]]:
+def _choice(address: str, *, now: datetime) -> tuple[CallType | None, list[CallType]]:
     """The type of call at this address, by default the first one, and the others on offer.
 
     Whoever was sent a secret link was asked to this call and no other.
     """
-    if address.startswith(f"{PRIVATE}/"):
-        return CallType.objects.at(address).first(), []
+    if "/" in address:
+        return find_call(address, now=now), []
     types = list(CallType.objects.offered())
     chosen = next((each for each in types if address in ("", each.slug)), None)
     return chosen, [each for each in types if each != chosen]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
@@ -13,9 +13,8 @@ from django.views.decorators.http import require_http_methods
 from booking import feeds_sync, mail, scheduling
 from booking.errors import SlotRefused, TooManyHolds
 from booking.forms import DetailsForm
-from booking.models import CallType
 from booking.slots import Interval
-from booking.views.visitor import visitor_of
+from booking.views.visitor import find_call, kindly_if_over, visitor_of
 from coaching_site import limits, links, networks
 
 HOUR = timedelta(hours=1)
@@ -25,9 +24,12 @@ SENDS_A_NETWORK = 30
 
 @never_cache  # each page carries the mark of its own form
 @require_http_methods(["GET", "HEAD", "POST"])
+@kindly_if_over
 def details(request: HttpRequest, address: str, start: datetime) -> HttpResponse:
     now = timezone.now()
-    call_type = get_object_or_404(CallType.objects.at(address))
+    call_type = find_call(address, now=now)
+    if call_type is None:
+        raise Http404
     if not call_type.is_bookable:
         return redirect(call_type)
     visitor = visitor_of(request, call_type)

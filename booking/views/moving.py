@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from booking import mail, scheduling
+from booking import feeds_sync, mail, scheduling
 from booking.errors import NotMovable, SlotRefused, TooLateToMove
 from booking.models import Booking
 from booking.slots import Interval
@@ -73,6 +73,7 @@ def review(request: HttpRequest, booking: Booking, start: datetime) -> HttpRespo
     }
     try:
         if request.method == "POST":
+            feeds_sync.freshen(booking.calendar, now=now)
             scheduling.move(booking, start=start, by=Booking.Side.GUEST, now=now)
             return redirect("booking:booked", token)
         scheduling.check(call_type, start=start, now=now, besides=booking)

@@ -8,13 +8,14 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from booking import scheduling
+from booking import feeds_sync, scheduling
 from booking.errors import AlreadyCancelled, HoldRanOut, RequestOver, SlotRefused
-from booking.views.visitor import find_booking, guest_of, unknown_link
+from booking.views.visitor import find_booking, guest_of, kindly_if_over, unknown_link
 
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@kindly_if_over
 def review(request: HttpRequest, token: str) -> HttpResponse:
     now = timezone.now()
     booking = find_booking(token)
@@ -26,7 +27,11 @@ def review(request: HttpRequest, token: str) -> HttpResponse:
         return redirect("booking:booked", token)
     try:
         if is_sent:
-            scheduling.confirm(booking, now=now, again="erneut" in request.POST)
+            again = "erneut" in request.POST
+            if again:
+                # Nothing kept the time free meanwhile, in other calendars neither.
+                feeds_sync.freshen(booking.calendar, now=now)
+            scheduling.confirm(booking, now=now, again=again)
             return redirect("booking:booked", token)
         scheduling.still_good(booking, now=now)
     except HoldRanOut as error:

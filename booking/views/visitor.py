@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, wraps
+from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
@@ -12,8 +14,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from booking import mail
-from booking.models import Booking, CallType
-from booking.models.calendar import MOVING, known_zones
+from booking.errors import LinkOver
+from booking.models import Booking, CallType, OneOffLink
+from booking.models.calendar import MOVING, ONE_OFF, known_zones
 from coaching_site import german, links
 
 # One zone for each clock that guests are likely to live by; the address takes any other one too.
@@ -147,8 +150,41 @@ def guest_of(booking: Booking) -> Visitor:
         zone=booking.guest_zone,
         coach_zone=booking.calendar.tz,
         held=booking if booking.is_unfinished else None,
-        address=booking.call_type.address,
+        address=booking.way,
     )
+
+
+def find_call(address: str, *, now: datetime) -> CallType | None:
+    """The type of call at this address. Raises LinkOver if the link was good once."""
+    first, _, secret = address.partition("/")
+    if first != ONE_OFF or not secret:
+        return CallType.objects.at(address).first()
+    known = OneOffLink.objects.select_related("call_type__calendar")
+    link = known.filter(secret=secret, call_type__is_active=True).first()
+    if link is None:
+        return None
+    if not link.is_open(now):
+        raise LinkOver
+    link.call_type.one_off = link
+    return link.call_type
+
+
+def link_over(request: HttpRequest) -> HttpResponse:
+    """The answer to a link that has done its work."""
+    return render(request, "booking/link_over.html", status=410)
+
+
+def kindly_if_over(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Turns LinkOver into its page."""
+
+    @wraps(view)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except LinkOver:
+            return link_over(request)
+
+    return answer
 
 
 def find_booking(token: str) -> Booking | None:
