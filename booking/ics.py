@@ -52,7 +52,7 @@ def feed(entries: Iterable[tuple[Booking, Paper]], *, name: str) -> bytes:
     calendar.add("refresh-interval", REFRESH, parameters={"VALUE": "DURATION"})
     calendar.add("x-published-ttl", vDuration(REFRESH))
     for booking, paper in entries:
-        stamp = booking.confirmed_at or booking.created_at
+        stamp = booking.moved_at or booking.confirmed_at or booking.created_at
         calendar.add_component(_event(booking, paper, status="CONFIRMED", stamp=stamp))
     content: bytes = calendar.to_ical()
     return content

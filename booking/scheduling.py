@@ -273,6 +273,7 @@ def move(
             slot = check(booking.call_type, start=start, now=now, besides=booking)
         booking.moved_at, booking.moved_by, booking.moved_from = now, by, booking.start
         _place(booking, booking.call_type, slot)
+        booking.no_show_at = None  # nobody has missed the new time
         booking.overridden = overridden
         booking.sequence += 1
         booking.save()

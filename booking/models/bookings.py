@@ -93,10 +93,11 @@ class BookingQuerySet(models.QuerySet["Booking"]):
 
     def to_remind(self, kind: Notification.Kind, now: datetime) -> BookingQuerySet:
         """Coming calls that are near enough for this reminder, which is not in the ledger yet."""
+        tells_the_time = (Notification.Kind.CONFIRMATION, Notification.Kind.MOVED)
         guests = Notification.objects.filter(booking=OuterRef("pk"), audience=Booking.Side.GUEST)
         return self.filter(
             # Whom the coach entered without a word to them is not reminded of it either.
-            Exists(guests.filter(kind=Notification.Kind.CONFIRMATION)),
+            Exists(guests.filter(kind__in=tells_the_time)),
             ~Exists(guests.filter(kind=kind, start=OuterRef("start"))),
             status=Booking.Status.CONFIRMED,
             start__gt=now,

@@ -11,7 +11,7 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
-from booking import attendance, cancellation
+from booking import attendance, cancellation, scheduling
 from booking.errors import NotBegun, SlotTaken
 from booking.forms import FOLLOWUP_CONSENT
 from booking.models import Booking, CallType
@@ -71,6 +71,19 @@ def test_who_called_off_is_not_missing(confirmed, now):
 
     with pytest.raises(NotBegun):
         attendance.mark_no_show(cancelled, now=confirmed.end)
+
+
+def test_nobody_has_missed_the_new_time_of_a_moved_call(confirmed):
+    attendance.mark_no_show(confirmed, now=confirmed.end)
+
+    moved = scheduling.move(
+        confirmed,
+        start=confirmed.start + timedelta(days=7),
+        by=Booking.Side.COACH,
+        now=confirmed.end,
+    )
+
+    assert moved.no_show_at is None
 
 
 def test_the_slot_stays_taken(confirmed, call_type, now):

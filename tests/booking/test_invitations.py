@@ -5,15 +5,16 @@ RFC 5545 says how a file is written, 5546 what each METHOD asks for, 6047 how it
 
 from __future__ import annotations
 
+from datetime import timedelta
 from email.message import EmailMessage
 
 import pytest
 from icalendar import Calendar as OtherReader
 
-from booking import cancellation, mail
+from booking import cancellation, mail, scheduling
 from booking.models import Booking
 from pages.models import Practice
-from tests.booking.conftest import ADA
+from tests.booking.conftest import ADA, NINE
 from tests.booking.ics_rules import Broken, File, read
 
 NASTY = [
@@ -31,7 +32,13 @@ NASTY = [
     "BEGIN:VEVENT",
     "Ada^nMüller^'^",
 ]
-SENDERS = {"REQUEST": mail.confirmation_to_guest, "CANCEL": mail.cancellation_to_guest}
+SENDERS = {
+    "booked": mail.confirmation_to_guest,
+    "moved": mail.moved_to_guest,
+    "called off": mail.cancellation_to_guest,
+}
+METHODS = {"booked": "REQUEST", "moved": "REQUEST", "called off": "CANCEL"}
+LATER = NINE + timedelta(hours=1)
 
 
 @pytest.fixture(autouse=True)
@@ -39,8 +46,10 @@ def practice(db) -> Practice:
     return Practice.objects.create(pk=1, first_name="Kim", last_name="Muster")
 
 
-def in_state(method: str, booking: Booking, now) -> Booking:
-    return booking if method == "REQUEST" else cancellation.cancel_by_guest(booking, now=now)
+def in_state(state: str, booking: Booking, now) -> Booking:
+    if state == "moved":
+        return scheduling.move(booking, start=LATER, by=Booking.Side.GUEST, now=now)
+    return booking if state == "booked" else cancellation.cancel_by_guest(booking, now=now)
 
 
 def calendar_parts(message: EmailMessage) -> list[EmailMessage]:
@@ -53,32 +62,33 @@ def octets(part: EmailMessage) -> bytes:
     return content
 
 
-def sent(mailbox, method: str, booking: Booking) -> EmailMessage:
-    SENDERS[method](booking)
+def sent(mailbox, state: str, booking: Booking) -> EmailMessage:
+    SENDERS[state](booking)
     message: EmailMessage = mailbox.to(ADA.email)[-1]
     return message
 
 
-@pytest.mark.parametrize("method", SENDERS)
-def test_every_mail_carries_a_file_that_keeps_the_rules(confirmed, now, mailbox, method):
-    message = sent(mailbox, method, in_state(method, confirmed, now))
+@pytest.mark.parametrize("state", SENDERS)
+def test_every_mail_carries_a_file_that_keeps_the_rules(confirmed, now, mailbox, state):
+    booking = in_state(state, confirmed, now)
+    message = sent(mailbox, state, booking)
 
     for part in calendar_parts(message):
         file = read(octets(part))
-        assert file.method == method
+        assert file.method == METHODS[state]
         assert file.event["ATTENDEE"].value == f"mailto:{ADA.email}"
         assert file.event["ORGANIZER"].value == "mailto:coach@praxis.example"
-        assert file.event["DTSTART"].instant == confirmed.start
-        assert file.event["DTEND"].instant == confirmed.end
+        assert file.event["DTSTART"].instant == booking.start
+        assert file.event["DTEND"].instant == booking.end
 
 
-@pytest.mark.parametrize("method", SENDERS)
-def test_the_file_travels_as_calendars_expect_it(confirmed, now, mailbox, method):
-    message = sent(mailbox, method, in_state(method, confirmed, now))
+@pytest.mark.parametrize("state", SENDERS)
+def test_the_file_travels_as_calendars_expect_it(confirmed, now, mailbox, state):
+    message = sent(mailbox, state, in_state(state, confirmed, now))
 
     alternative, attachment = calendar_parts(message)
     for part in (alternative, attachment):
-        assert part.get_param("method") == method
+        assert part.get_param("method") == METHODS[state]
         assert str(part.get_param("charset")).lower() == "utf-8"
     assert alternative.get_content_disposition() != "attachment"
     assert alternative.get_filename() is None
@@ -90,7 +100,7 @@ def test_the_file_travels_as_calendars_expect_it(confirmed, now, mailbox, method
 
 
 def test_the_calendar_is_the_last_and_so_the_best_form_of_the_message(confirmed, mailbox):
-    message = sent(mailbox, "REQUEST", confirmed)
+    message = sent(mailbox, "booked", confirmed)
 
     forms = next(
         part for part in message.walk() if part.get_content_type() == "multipart/alternative"
@@ -102,10 +112,10 @@ def test_the_calendar_is_the_last_and_so_the_best_form_of_the_message(confirmed,
     ]
 
 
-@pytest.mark.parametrize("method", SENDERS)
+@pytest.mark.parametrize("state", SENDERS)
 @pytest.mark.parametrize("name", NASTY)
-def test_no_name_breaks_a_file(confirmed, now, method, name):
-    booking = in_state(method, confirmed, now)
+def test_no_name_breaks_a_file(confirmed, now, state, name):
+    booking = in_state(state, confirmed, now)
     booking.name = name
 
     file = read(mail.calendar_file(booking))
@@ -130,13 +140,17 @@ def test_no_text_breaks_a_file_and_both_readers_read_the_same(confirmed, text):
 
 
 def test_the_entry_stays_the_same_one_and_only_grows(confirmed, now):
-    invited = read(mail.calendar_file(confirmed)).event
-    withdrawn = read(mail.calendar_file(cancellation.cancel_by_coach(confirmed, now=now))).event
+    """Booked, moved, moved again, called off."""
+    files = [read(mail.calendar_file(confirmed)).event]
+    for start in (LATER, NINE):
+        moved = scheduling.move(confirmed, start=start, by=Booking.Side.GUEST, now=now)
+        files.append(read(mail.calendar_file(moved)).event)
+    cancelled = cancellation.cancel_by_coach(confirmed, now=now)
+    files.append(read(mail.calendar_file(cancelled)).event)
 
-    assert withdrawn["UID"] == invited["UID"]
-    assert int(withdrawn["SEQUENCE"].value) > int(invited["SEQUENCE"].value)
-    assert withdrawn["ORGANIZER"] == invited["ORGANIZER"]
-    assert withdrawn["ATTENDEE"].value == invited["ATTENDEE"].value
+    assert [event["SEQUENCE"].value for event in files] == ["0", "1", "2", "3"]
+    for name in ("UID", "ORGANIZER", "ATTENDEE"):
+        assert len({event[name].value for event in files}) == 1
 
 
 def test_the_link_on_the_booked_page_gives_the_same_file(client, confirmed):

@@ -80,7 +80,7 @@ class Story:
             }
             for kind, moment in due.items():
                 too_late = due.get("second_reminder", start) if kind == "first_reminder" else start
-                if self.confirmed < moment:
+                if since < moment:
                     yield kind, max(moment, since), min(too_late, until)
             if after is not None and self.agreed and not self.missed:
                 asked = start + 30 * MINUTE + after * HOUR
@@ -147,7 +147,6 @@ class Week:
             cancellation.cancel_by_guest(self.booking(story), now=self.now)
 
     def a_call_is_moved_to_the_evening(self) -> None:
-        """As a move will be: another start, a higher version, the same row."""
         coming = [
             s
             for s in self.stories
@@ -156,9 +155,7 @@ class Week:
         if coming:
             story = self.chance.choice(coming)
             start = story.times[0][0] + 10 * HOUR
-            Booking.objects.filter(reference=story.reference).update(
-                start=start, end=start + 30 * MINUTE, sequence=1
-            )
+            scheduling.move(self.booking(story), start=start, by=Booking.Side.COACH, now=self.now)
             story.times = [(story.times[0][0], story.times[0][1], self.now)]
             story.times.append((start, self.now, FOREVER))
 
@@ -257,7 +254,7 @@ def test_a_week_of_mails(calendar, clock, mailbox, monkeypatch, seed):
     ]
     week = Week(random.Random(seed), clock, mailbox)
     for (kind, audience), send in list(tasks.MAILS.items()):
-        if audience == "guest" and kind not in ("confirmation", "cancellation"):
+        if kind in ("first_reminder", "second_reminder", "follow_up"):
             monkeypatch.setitem(tasks.MAILS, (kind, audience), week.watched(kind, send))
         else:
             monkeypatch.setitem(tasks.MAILS, (kind, audience), lambda booking: None)

@@ -50,7 +50,7 @@ def plain(message) -> str:
 
 
 def kinds(booking: Booking) -> list[str]:
-    rows = booking.notifications.exclude(kind__in=["confirmation", "cancellation"])
+    rows = booking.notifications.filter(kind__in=["first_reminder", "second_reminder", "follow_up"])
     return [row.kind for row in rows.exclude(sent_at=None)]
 
 
@@ -160,6 +160,50 @@ def test_a_moved_call_is_reminded_of_its_new_time_only(told, mailbox, clock, run
     pass_time(told.start)
     assert kinds(told) == ["first_reminder"]
     assert "Donnerstag, 4. März 2027" in plain(mailbox.to(ADA.email)[0])
+
+
+def test_who_moves_a_call_to_in_three_hours_is_not_reminded_of_a_day_before(told, pass_time):
+    late = told.start - 5 * HOUR
+    moved = scheduling.move(told, start=late + 3 * HOUR, by=Booking.Side.COACH, now=late)
+
+    pass_time(late + MINUTE)
+    assert kinds(moved) == []
+    pass_time(moved.start - HOUR)
+    assert kinds(moved) == ["second_reminder"]
+
+
+def test_moved_there_and_back_a_call_is_reminded_of_once(told, pass_time):
+    pass_time(told.start - DAY)
+    for start in (told.start + 2 * DAY, told.start):
+        scheduling.move(told, start=start, by=Booking.Side.COACH, now=told.start - DAY)
+
+    pass_time(told.start - DAY + MINUTE)
+
+    assert kinds(told) == ["first_reminder"]
+    with pytest.raises(IntegrityError, match="notification_once"), transaction.atomic():
+        Notification.objects.create(
+            booking=told,
+            kind="first_reminder",
+            audience="guest",
+            start=told.start,
+            created_at=told.start,
+        )
+
+
+def test_whom_only_the_new_time_was_told_is_reminded_of_it(call_type, now, pass_time):
+    booking = by_hand.book(
+        call_type,
+        start=NINE,
+        guest=ADA,
+        form_token=uuid.uuid4(),
+        tell_guest=False,
+        now=now,
+    )
+    scheduling.move(booking, start=NINE + HOUR, by=Booking.Side.COACH, now=now)
+
+    pass_time(NINE + HOUR - DAY)
+
+    assert kinds(booking) == ["first_reminder"]
 
 
 def test_a_call_moved_a_little_is_reminded_of_once(told, mailbox, clock, run_jobs):
