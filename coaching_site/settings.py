@@ -108,7 +108,8 @@ TIME_ZONE = "Europe/Berlin"
 
 # --- files ----------------------------------------------------------------------------------
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "static_collected"
+# The image brings its files along; a local site collects its own at every start.
+STATIC_ROOT = (BASE_DIR if ENV.is_production else DATA_DIR) / "static_collected"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 MEDIA_URL = "/media/"
 MEDIA_ROOT = DATA_DIR / "media"

@@ -65,9 +65,9 @@ def running(mailbox: Mailbox, mail_host: str, mail_port: int, folder: Path) -> I
         "EMAIL_SECURITY": "none",
         "DATA_FOLDER": str(folder),
     }
-    for command in ("migrate", "demo_data"):
+    for command in (["migrate"], ["demo_data"], ["collectstatic", "--noinput"]):
         subprocess.run(
-            [sys.executable, "manage.py", command, "-v0"],
+            [sys.executable, "manage.py", *command, "-v0"],
             cwd=ROOT,
             env=environment,
             check=True,

@@ -12,6 +12,9 @@ import pytest
 from tests.faults.conftest import LocalSite
 from tests.running_site import Visitor, wait_until
 
+# One after the other: each of them wants the machine for itself.
+pytestmark = pytest.mark.xdist_group("faults")
+
 GUESTS = 24
 SPREAD_SECONDS = 6.0
 

@@ -7,7 +7,12 @@ import socket
 import subprocess
 import sys
 
+import pytest
+
 from tests.running_site import ROOT, Visitor
+
+# One after the other: each of them wants the machine for itself.
+pytestmark = pytest.mark.xdist_group("faults")
 
 
 def test_it_starts_says_where_it_is_and_stops_cleanly(local_site):

@@ -13,6 +13,9 @@ import pytest
 from tests import running_site
 from tests.running_site import TYPING_SECONDS, Page, Visitor
 
+# One after the other: each of them wants the machine for itself.
+pytestmark = pytest.mark.xdist_group("faults")
+
 # A thread and a connection for each; gunicorn answers them with the four threads it has.
 VISITORS = 200
 
