@@ -56,7 +56,9 @@ class Crowd:
 def free_slots(site: LocalSite, wanted: int) -> list[str]:
     visitor = Visitor(site.url)
     found: list[str] = []
-    for day in visitor.get("/termin/kennenlernen/").links(r"^/termin/kennenlernen/2\d{3}-"):
+    days = visitor.get("/termin/kennenlernen/").links(r"^/termin/kennenlernen/2\d{3}-")
+    # Not the first day: its next time may come too close while somebody is still typing.
+    for day in days[1:]:
         # Every second one: the pause after a call takes the next.
         found += visitor.get(day).links("/zeit/")[::2]
     assert len(found) >= wanted

@@ -29,7 +29,7 @@ def site(smtp, tmp_path):
 
 def first_time(site: running_site.Site) -> str:
     visitor = Visitor(site.url)
-    day = visitor.get("/termin/kennenlernen/").links(r"^/termin/kennenlernen/2\d{3}-")[0]
+    day = visitor.get("/termin/kennenlernen/").links(r"^/termin/kennenlernen/2\d{3}-")[1]
     return visitor.get(day).links("/zeit/")[0]
 
 
