@@ -125,7 +125,9 @@ class Cluster:
         with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
             known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
             if known.fetchone() is None:
-                connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(_identifier(name)))
+                connection.execute(
+                    psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name))
+                )
         return self.url(name)
 
     def url(self, name: str) -> str:
@@ -222,10 +224,6 @@ def _socket_folder(folder: Path) -> Path:
         return inside
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"pg-{os.getuid()}-{digest}"
-
-
-def _identifier(name: str) -> psycopg.sql.Identifier:
-    return psycopg.sql.Identifier(name)
 
 
 def _demotion(*folders: Path) -> Callable[[], None] | None:
