@@ -119,3 +119,43 @@ class NotMovable(BookingError):
     """Only an appointment can be moved, and only as long as its type is on offer."""
 
     message = "Dieser Termin lässt sich hier nicht verschieben. Schreib mir bitte eine E-Mail."
+
+
+class BeingPaid(BookingError):
+    """Somebody may be paying for this hold right now; its page at Stripe must be ended first."""
+
+    message = "Für diesen Termin läuft gerade eine Zahlung."
+
+
+class PaymentsAway(BookingError):
+    """Stripe did not answer, or not sensibly: nobody knows what became of the question.
+
+    `spoiled` says that asking again with the same idempotency key would get the same answer.
+    """
+
+    message = (
+        "Der Zahlungsdienst antwortet gerade nicht. Nichts wurde abgebucht, deine Angaben sind noch da."
+    )
+
+    def __init__(self, *, spoiled: bool = False) -> None:
+        self.spoiled = spoiled
+        super().__init__()
+
+
+class PaymentsRefused(BookingError):
+    """Stripe refused the question; `code` is its short word for why, for our own eyes."""
+
+    message = (
+        "Die Zahlung lässt sich gerade nicht öffnen. Nichts wurde abgebucht. "
+        "Schreib mir bitte eine E-Mail."
+    )
+
+    def __init__(self, *, code: str = "") -> None:
+        self.code = code
+        super().__init__()
+
+
+class NothingToRefund(BookingError):
+    """More should go back than there is, or the money is being fought over."""
+
+    message = "So viel lässt sich von dieser Zahlung nicht erstatten."

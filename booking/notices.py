@@ -7,13 +7,13 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from booking.models import Booking, Notification
+from booking.models import Booking, Notification, Refund
 from coaching_site import jobs
 
 ADD = """
     INSERT INTO booking_notification
-        (booking_id, kind, audience, start, sequence, created_at, attempts, last_error)
-    VALUES (%s, %s, %s, %s, %s, %s, 0, '')
+        (booking_id, kind, audience, start, sequence, refund_id, created_at, attempts, last_error)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, 0, '')
     ON CONFLICT DO NOTHING
     RETURNING id
 """
@@ -37,16 +37,26 @@ def owe(
     audience: Booking.Side,
     *,
     sequence: int = 0,
+    refund: Refund | None = None,
     now: datetime,
 ) -> bool:
     """Owe one side this mail, and say whether that is new. Many may ask at once.
 
     What tells of a change is owed once for each of the booking's `sequence`, a reminder once for
-    a start.
+    a start, and what tells of a refund once for that refund.
     """
+    values = [
+        booking.pk,
+        kind,
+        audience,
+        booking.start,
+        sequence,
+        refund.pk if refund else None,
+        now,
+    ]
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(ADD, [booking.pk, kind, audience, booking.start, sequence, now])
+            cursor.execute(ADD, values)
             added = cursor.fetchone()
         if added is not None:
             jobs.enqueue("booking.send_notification", notification_id=added[0])

@@ -18,6 +18,10 @@ from environs import Env, EnvError
 PROFILES = ("production", "local", "test")
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 SHORTEST_KEY = 32
+STRIPE_API = "https://api.stripe.com"
+# Secret and restricted keys (https://docs.stripe.com/keys).
+LIVE_KEYS = ("sk_live_", "rk_live_")
+TEST_KEYS = ("sk_test_", "rk_test_")
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,20 @@ class Mailing:
 
 
 @dataclass(frozen=True)
+class Paying:
+    """The way to Stripe. An empty key means: nothing can be paid here."""
+
+    secret_key: str
+    # One while nothing changes; the new and the old one while a secret is being rotated.
+    webhook_secrets: list[str]
+    api_base: str
+
+    @property
+    def is_live(self) -> bool:
+        return self.secret_key.startswith(LIVE_KEYS)
+
+
+@dataclass(frozen=True)
 class Environment:
     """All the settings an operator chooses, checked."""
 
@@ -46,6 +64,7 @@ class Environment:
     data_folder: str
     trusted_proxies: list[str]
     mailing: Mailing
+    paying: Paying
 
     @property
     def is_production(self) -> bool:
@@ -88,6 +107,7 @@ def _read(env: Env) -> Environment:
         data_folder=env.str("DATA_FOLDER", ".data"),
         trusted_proxies=[_network(value) for value in proxies],
         mailing=_mailing(env, profile),
+        paying=_paying(env, profile),
     )
 
 
@@ -159,6 +179,37 @@ def _mailing(env: Env, profile: str) -> Mailing:
         sender=_mailbox("MAIL_FROM", env.str("MAIL_FROM")),
         coach=_mailbox("COACH_EMAIL", env.str("COACH_EMAIL")),
     )
+
+
+def _paying(env: Env, profile: str) -> Paying:
+    key = env.str("STRIPE_SECRET_KEY", "")
+    secrets: list[str] = env.list("STRIPE_WEBHOOK_SECRET", [])
+    base = env.str("STRIPE_API_BASE", STRIPE_API).rstrip("/")
+    # None of these sentences repeats a value: it may be a key.
+    if key and not key.startswith(LIVE_KEYS + TEST_KEYS):
+        raise ImproperlyConfigured(
+            "STRIPE_SECRET_KEY is no secret key; use one that begins with "
+            f"{', '.join(TEST_KEYS + LIVE_KEYS)}."
+        )
+    if key.startswith(LIVE_KEYS) and profile != "production":
+        raise ImproperlyConfigured(
+            f"STRIPE_SECRET_KEY is a live key, but SITE_PROFILE is {profile}; use a test key."
+        )
+    if key and not secrets:
+        raise ImproperlyConfigured(
+            "STRIPE_WEBHOOK_SECRET is missing: without it nobody knows whether Stripe is speaking."
+        )
+    if any(not secret.startswith("whsec_") for secret in secrets):
+        raise ImproperlyConfigured("STRIPE_WEBHOOK_SECRET must begin with whsec_.")
+    if base != STRIPE_API and (profile == "production" or not _is_loopback(base)):
+        raise ImproperlyConfigured(
+            f"STRIPE_API_BASE must be {STRIPE_API}, or an address of this machine outside production."
+        )
+    return Paying(key, secrets, base)
+
+
+def _is_loopback(url: str) -> bool:
+    return urlsplit(url).hostname in LOOPBACK_HOSTS
 
 
 def _mailbox(name: str, value: str) -> str:

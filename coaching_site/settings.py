@@ -140,6 +140,18 @@ DEFAULT_FROM_EMAIL = ENV.mailing.sender
 SERVER_EMAIL = ENV.mailing.sender
 COACH_EMAIL = ENV.mailing.coach
 
+# --- payments -------------------------------------------------------------------------------
+STRIPE_SECRET_KEY = ENV.paying.secret_key
+STRIPE_IS_LIVE = ENV.paying.is_live
+STRIPE_WEBHOOK_SECRETS = ENV.paying.webhook_secrets
+STRIPE_API_BASE = ENV.paying.api_base
+# Where a form may lead to: browsers hold redirects of a sent form to it as well.
+CHECKOUT_ORIGINS = (
+    ["https://checkout.stripe.com"]
+    if ENV.paying.api_base == environment.STRIPE_API
+    else [ENV.paying.api_base]
+)
+
 # --- forms and sign-in ----------------------------------------------------------------------
 CRISPY_ALLOWED_TEMPLATE_PACKS = "plain"
 CRISPY_TEMPLATE_PACK = "plain"
@@ -191,7 +203,7 @@ CONTENT_SECURITY_POLICY = {
         "font-src": [SELF],
         "connect-src": [SELF],
         "manifest-src": [SELF],
-        "form-action": [SELF],
+        "form-action": [SELF, *(CHECKOUT_ORIGINS if STRIPE_SECRET_KEY else [])],
         "frame-ancestors": [NONE],
         "base-uri": [NONE],
         "object-src": [NONE],
@@ -219,5 +231,7 @@ LOGGING = {
         # A page that is not there is the visitor's business, not a warning.
         "django.request": {"level": "ERROR"},
         "procrastinate": {"level": "WARNING"},
+        # At DEBUG the library writes names and addresses of those who pay.
+        "stripe": {"level": "WARNING"},
     },
 }

@@ -9,6 +9,10 @@ from django.db import models
 from django.db.models import Q
 
 
+# Papers that are still drafts: what is sold for money needs them final (BGB §§ 312d, 356a).
+DRAFTS = ("AGB", "Widerrufsbelehrung", "Widerrufsfunktion", "Datenschutzerklärung")
+
+
 class Practice(models.Model):
     """The practice: operator, profile and claims. One row; until it is saved, the defaults hold."""
 
@@ -154,3 +158,7 @@ class Practice(models.Model):
         required = ("first_name", "last_name", "street", "postal_code", "city", "email", "phone")
         labels = {field.name: str(field.verbose_name) for field in self._meta.fields}
         return [labels[name] for name in required if not getattr(self, name).strip()]
+
+    def placeholders(self) -> list[str]:
+        """What must be there before real money may come in: the imprint whole, the papers final."""
+        return [*self.missing(), *(f"{paper} (noch Entwurf)" for paper in DRAFTS)]

@@ -25,6 +25,9 @@ DEFAULTS = {
     "MAIL_FROM": "Praxis <post@praxis.example>",
     "COACH_EMAIL": "coach@praxis.example",
     "DATA_FOLDER": str(FOLDER / "files"),
+    # No test talks to Stripe; those that pay start a stand-in and point to it.
+    "STRIPE_SECRET_KEY": "",
+    "STRIPE_WEBHOOK_SECRET": "",
 }
 
 

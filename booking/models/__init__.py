@@ -8,12 +8,15 @@ from booking.models.calendar import (
     FederalState,
     OneOffLink,
     WeeklyHours,
+    payments_are_on,
 )
 from booking.models.feeds import BusyFeed, BusyTime
+from booking.models.payments import Alarm, Deposit, Refund, StripeEvent
 from booking.models.questions import Answer, Question
 from booking.models.taken import taken_time
 
 __all__ = [
+    "Alarm",
     "Answer",
     "Booking",
     "BusyFeed",
@@ -21,10 +24,14 @@ __all__ = [
     "Calendar",
     "CallType",
     "DateOverride",
+    "Deposit",
     "FederalState",
     "Notification",
     "OneOffLink",
     "Question",
+    "Refund",
+    "StripeEvent",
     "WeeklyHours",
+    "payments_are_on",
     "taken_time",
 ]

@@ -177,6 +177,23 @@ class Booking(models.Model):
     cancel_until_hours = models.PositiveSmallIntegerField(
         "absagen bis Stunden vorher", default=0, editable=False
     )
+    # The price and the terms the guest agreed to. `deposit_cents` is due when booking.
+    price_cents = models.PositiveIntegerField("Preis in Cent", default=0, db_default=0)
+    deposit_cents = models.PositiveIntegerField("beim Buchen fällig", default=0, db_default=0)
+    cancel_free_hours = models.PositiveSmallIntegerField(
+        "Absage ohne Kosten bis Stunden vorher", default=0, db_default=0, editable=False
+    )
+    cancel_keep_cents = models.PositiveIntegerField(
+        "danach behalten in Cent", default=0, db_default=0, editable=False
+    )
+    cancel_keep_percent = models.PositiveSmallIntegerField(
+        "danach behalten in Prozent", default=0, db_default=0, editable=False
+    )
+    # What came in for this appointment; what went back stands with the payment.
+    paid_cents = models.PositiveIntegerField("bezahlt in Cent", default=0, db_default=0)
+    deposit_waived = models.BooleanField(
+        "ohne Zahlung eingetragen", default=False, db_default=False
+    )
     held_until = models.DateTimeField("gehalten bis", null=True, blank=True)
     requested_until = models.DateTimeField("angefragt bis", null=True, blank=True)
 
@@ -291,6 +308,19 @@ class Booking(models.Model):
                 violation_error_message="Ein gebuchter Termin braucht den Zeitpunkt der Buchung.",
             ),
             models.CheckConstraint(
+                name="booking_confirmed_has_its_deposit",
+                condition=~Q(status="confirmed")
+                | Q(deposit_cents=0)
+                | Q(deposit_waived=True)
+                | Q(paid_cents__gte=F("deposit_cents")),
+                violation_error_message="Dieser Termin ist noch nicht bezahlt.",
+            ),
+            models.CheckConstraint(
+                name="booking_deposit_within_price",
+                condition=Q(deposit_cents__lte=F("price_cents")),
+                violation_error_message="Die Anzahlung ist höher als der Preis.",
+            ),
+            models.CheckConstraint(
                 name="booking_cancelled_at_a_time_by_someone",
                 condition=~Q(status="cancelled")
                 | (Q(cancelled_at__isnull=False) & ~Q(cancelled_by="")),
@@ -390,6 +420,28 @@ class Booking(models.Model):
         """Whether one can say by now that the guest did not come."""
         return self.is_confirmed and self.start <= now
 
+    @property
+    def needs_payment(self) -> bool:
+        """Whether money has to come in before this can be an appointment."""
+        return not self.deposit_waived and self.paid_cents < self.deposit_cents
+
+    @property
+    def rest_cents(self) -> int:
+        """What is left to pay of the price once the deposit is credited."""
+        return self.price_cents - self.deposit_cents
+
+    @property
+    def cancel_free_until(self) -> datetime:
+        """The last moment at which calling it off costs the guest nothing."""
+        return self.start - timedelta(hours=self.cancel_free_hours)
+
+    def kept_if_cancelled(self, now: datetime, paid_cents: int) -> int:
+        """What the guest does not get back of `paid_cents`, should they call it off now."""
+        if now <= self.cancel_free_until:
+            return 0
+        share = paid_cents * self.cancel_keep_percent // 100  # rounded in the guest's favour
+        return min(paid_cents, self.cancel_keep_cents + share)
+
     def is_held(self, now: datetime) -> bool:
         """Whether this hold still keeps others out; its time decides, not a job that tidies up."""
         return (
@@ -423,6 +475,10 @@ class Booking(models.Model):
                 return self.status == self.Status.REQUESTED
             case kinds.LAPSE:
                 return self.status == self.Status.EXPIRED
+            case kinds.PAID_TOO_LATE:
+                return not self.is_confirmed
+            case kinds.REFUND:
+                return False  # the refund decides, see Notification.is_owed_at
             case kinds.FIRST_REMINDER:
                 until = self.reminder_due(kinds.SECOND_REMINDER) or self.start
                 return self._is_time_for(self.reminder_due(kind), until, now)
@@ -467,7 +523,7 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         return self.filter(Q(claimed_until=None) | Q(claimed_until__lte=now))
 
     def with_its_booking(self) -> NotificationQuerySet:
-        return self.select_related("booking__call_type", "booking__calendar")
+        return self.select_related("booking__call_type", "booking__calendar", "refund")
 
     def claim(self, pk: int, now: datetime) -> datetime | None:
         """Take a mail for sending, with one UPDATE that only one worker can win.
@@ -492,6 +548,8 @@ class Notification(models.Model):
         FIRST_REMINDER = "first_reminder", "Erste Erinnerung"
         SECOND_REMINDER = "second_reminder", "Zweite Erinnerung"
         FOLLOW_UP = "follow_up", "Bitte um Rückmeldung"
+        REFUND = "refund", "Erstattung"
+        PAID_TOO_LATE = "paid_too_late", "Zu spät bezahlt"
 
     booking = models.ForeignKey(
         Booking, models.CASCADE, related_name="notifications", verbose_name="Termin"
@@ -502,6 +560,16 @@ class Notification(models.Model):
     # Moved there and back again is the same start once more, and news each time.
     sequence = models.PositiveIntegerField(
         "Fassung, von der die Mail spricht", default=0, db_default=0, editable=False
+    )
+    # A booking can get money back more than once, and each time is told.
+    refund = models.ForeignKey(
+        "booking.Refund",
+        models.PROTECT,
+        related_name="notifications",
+        null=True,
+        blank=True,
+        editable=False,
+        verbose_name="Erstattung",
     )
     created_at = models.DateTimeField("angelegt")
     sent_at = models.DateTimeField("verschickt", null=True, blank=True)
@@ -522,7 +590,20 @@ class Notification(models.Model):
             models.UniqueConstraint(
                 fields=["booking", "kind", "audience", "start", "sequence"],
                 name="notification_once",
+                condition=Q(refund__isnull=True),
                 violation_error_message="Diese Mail ist schon vorgemerkt.",
+            ),
+            models.UniqueConstraint(
+                fields=["refund", "audience"],
+                name="notification_once_a_refund",
+                condition=Q(refund__isnull=False),
+                violation_error_message="Diese Mail ist schon vorgemerkt.",
+            ),
+            models.CheckConstraint(
+                name="notification_of_a_refund_names_it",
+                condition=Q(kind="refund", refund__isnull=False)
+                | (~Q(kind="refund") & Q(refund__isnull=True)),
+                violation_error_message="Eine Mail zu einer Erstattung nennt die Erstattung.",
             ),
         ]
 
@@ -531,6 +612,9 @@ class Notification(models.Model):
 
     def is_owed_at(self, now: datetime) -> bool:
         """Not sent yet, and still worth sending: the booking is as the mail would say."""
+        if self.refund is not None:
+            # It speaks of money alone, and only once that is certain.
+            return self.sent_at is None and self.refund.is_back
         if self.kind == self.Kind.MOVED and self.sequence != self.booking.sequence:
             return False  # moved once more since: the newer mail tells it all
         return (

@@ -8,6 +8,7 @@ from datetime import date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -18,6 +19,7 @@ from django.utils.crypto import constant_time_compare
 
 from booking import public_holidays
 from booking.slots import Hours, Terms, Window
+from pages.models import Practice
 
 # What the address of a hidden type of call begins with.
 PRIVATE = "privat"
@@ -78,6 +80,13 @@ def new_secret() -> str:
 def new_feed_secret() -> str:
     """What opens a calendar's feed: 256 bits that nobody guesses."""
     return secrets.token_urlsafe(32)
+
+
+def payments_are_on() -> bool:
+    """Whether guests can pay here: with Stripe's key, and a live one only with the papers in order."""
+    if not settings.STRIPE_SECRET_KEY:
+        return False
+    return not settings.STRIPE_IS_LIVE or not Practice.current().placeholders()
 
 
 class FederalState(models.TextChoices):
@@ -301,8 +310,8 @@ class CallTypeQuerySet(models.QuerySet["CallType"]):
             return self.active().filter(secret=secret)
         return self.offered().filter(slug=address)
 
-    def bookable(self) -> CallTypeQuerySet:
-        """What guests can book here: what costs nothing."""
+    def free(self) -> CallTypeQuerySet:
+        """What costs nothing."""
         return self.filter(price_cents=0)
 
 
@@ -391,13 +400,28 @@ class CallType(models.Model):
     price_cents = models.PositiveIntegerField(
         "Preis in Cent",
         default=0,
-        help_text="Gesamtpreis inkl. Steuer. Mit Preis steht das Gespräch im Angebot, "
-        "ist aber noch nicht online buchbar.",
+        help_text="Gesamtpreis inkl. Steuer. Mit Preis wird beim Buchen über Stripe bezahlt; "
+        "ohne Stripe steht das Gespräch nur im Angebot.",
     )
     deposit_cents = models.PositiveIntegerField(
         "Anzahlung in Cent",
         default=0,
-        help_text="Der Teil des Preises, der bei der Buchung fällig ist. 0: keine Anzahlung.",
+        help_text="Der Teil des Preises, der beim Buchen bezahlt und später angerechnet wird. "
+        "0: der ganze Preis.",
+    )
+    cancel_free_hours = models.PositiveSmallIntegerField(
+        "Absage ohne Kosten bis Stunden vorher",
+        default=48,
+        help_text="Sagt ein Gast bis dahin ab, geht alles zurück. Sagst du ab, immer.",
+    )
+    cancel_keep_cents = models.PositiveIntegerField(
+        "danach behalten: fester Betrag in Cent", default=0
+    )
+    cancel_keep_percent = models.PositiveSmallIntegerField(
+        "danach behalten: Prozent der Zahlung",
+        default=100,
+        validators=[MaxValueValidator(100)],
+        help_text="Beides zusammen, höchstens was bezahlt wurde. Beides 0: es geht immer alles zurück.",
     )
     place_kind = models.CharField("Ort", max_length=10, choices=Place, default=Place.VIDEO)
     place_detail = models.CharField(
@@ -488,6 +512,11 @@ class CallType(models.Model):
                 violation_error_message="Die Anzahlung ist höher als der Preis.",
             ),
             models.CheckConstraint(
+                name="call_type_keeps_at_most_everything",
+                condition=Q(cancel_keep_percent__lte=100),
+                violation_error_message="Mehr als 100 Prozent lassen sich nicht behalten.",
+            ),
+            models.CheckConstraint(
                 name="call_type_only_free_ones_need_approval",
                 condition=Q(needs_approval=False) | Q(price_cents=0),
                 violation_error_message="Anfragen gibt es nur bei kostenlosen Gesprächen.",
@@ -521,8 +550,14 @@ class CallType(models.Model):
         return timedelta(minutes=self.length)
 
     @property
+    def due_cents(self) -> int:
+        """What is paid when booking: the deposit, or all of it."""
+        return self.deposit_cents or self.price_cents
+
+    @property
     def is_bookable(self) -> bool:
-        return self.price_cents == 0
+        """Whether guests can book it here: it is free, or they can pay."""
+        return self.price_cents == 0 or payments_are_on()
 
     @property
     def asks_for_phone(self) -> bool:
