@@ -1,4 +1,4 @@
-"""Calling an appointment off, by either side. Both are told."""
+"""Calling an appointment off, by either side. Both are told, and the money is settled with it."""
 
 from __future__ import annotations
 
@@ -6,22 +6,38 @@ from datetime import datetime
 
 from django.db import transaction
 
-from booking import notices, scheduling
-from booking.errors import NotBooked, TooLateToCancel
-from booking.models import Booking, Notification
+from booking import deposits, notices, scheduling
+from booking.errors import NotBooked, NothingToRefund, TooLateToCancel
+from booking.models import Booking, Deposit, Notification, Refund
 
 
 def cancel_by_guest(booking: Booking, *, now: datetime, note: str = "") -> Booking:
     """Call it off for the guest, who can do so until its time for that is over. Twice is the same as once.
 
-    Raises TooLateToCancel, or NotBooked when there is nothing to call off.
+    What they paid goes back by the terms they agreed to. Raises TooLateToCancel, or NotBooked when
+    there is nothing to call off.
     """
     return _cancel(booking, by=Booking.Side.GUEST, note=note, now=now)
 
 
-def cancel_by_coach(booking: Booking, *, now: datetime, note: str = "") -> Booking:
-    """Call it off for the coach, at any time. Raises NotBooked when there is nothing to call off."""
-    return _cancel(booking, by=Booking.Side.COACH, note=note, now=now)
+def cancel_by_coach(booking: Booking, *, now: datetime, note: str = "", who: str = "") -> Booking:
+    """Call it off for the coach, at any time; everything that was paid goes back.
+
+    Raises NotBooked when there is nothing to call off.
+    """
+    return _cancel(booking, by=Booking.Side.COACH, note=note, who=who, now=now)
+
+
+def cancel_for_guest(
+    booking: Booking, *, refund_cents: int, now: datetime, note: str = "", who: str = ""
+) -> Booking:
+    """Note at the desk that the guest called it off; the coach says how much goes back.
+
+    Raises NotBooked, or NothingToRefund if so much was not paid.
+    """
+    return _cancel(
+        booking, by=Booking.Side.GUEST, note=note, who=who, refund_cents=refund_cents, now=now
+    )
 
 
 def too_late(booking: Booking, *, now: datetime) -> TooLateToCancel:
@@ -31,7 +47,21 @@ def too_late(booking: Booking, *, now: datetime) -> TooLateToCancel:
     return TooLateToCancel(booking.cancel_until, booking.guest_zone)
 
 
-def _cancel(booking: Booking, *, by: Booking.Side, note: str, now: datetime) -> Booking:
+def refund_if_cancelled(booking: Booking, *, now: datetime) -> int:
+    """How many cents go back if the guest calls it off at `now`."""
+    return sum(_owed_to_guest(booking, deposit, now=now) for deposit in booking.deposits.paid())
+
+
+def _cancel(
+    booking: Booking,
+    *,
+    by: Booking.Side,
+    note: str,
+    now: datetime,
+    who: str = "",
+    refund_cents: int | None = None,
+) -> Booking:
+    """`refund_cents` is the coach's word at the desk, for whom no time is too late; `who` their name."""
     with transaction.atomic():
         scheduling.lock(booking.calendar)
         booking = Booking.objects.locked(booking)
@@ -39,7 +69,8 @@ def _cancel(booking: Booking, *, by: Booking.Side, note: str, now: datetime) -> 
             return booking
         if not booking.can_be_called_off:
             raise NotBooked
-        if by == Booking.Side.GUEST and not booking.guest_may_cancel(now):
+        at_the_desk = by == Booking.Side.COACH or refund_cents is not None
+        if not at_the_desk and not booking.guest_may_cancel(now):
             raise too_late(booking, now=now)
         booking.status = Booking.Status.CANCELLED
         booking.cancelled_at = now
@@ -47,5 +78,34 @@ def _cancel(booking: Booking, *, by: Booking.Side, note: str, now: datetime) -> 
         booking.cancellation_note = note
         booking.sequence += 1
         booking.save()
+        _settle(booking, by=by, who=who, refund_cents=refund_cents, now=now)
         notices.announce(booking, Notification.Kind.CANCELLATION, now=now)
         return booking
+
+
+def _settle(
+    booking: Booking, *, by: Booking.Side, who: str, refund_cents: int | None, now: datetime
+) -> None:
+    """Send back what is owed, and keep the rest by the terms."""
+    for deposit in booking.deposits.paid().select_for_update():
+        if not deposit.refundable_cents:
+            continue  # an earlier payment that went back
+        deposit.booking = booking
+        if refund_cents is not None:
+            cents = refund_cents
+        elif by == Booking.Side.COACH:
+            cents = deposit.refundable_cents
+        else:
+            cents = _owed_to_guest(booking, deposit, now=now)
+        if cents > deposit.refundable_cents:
+            raise NothingToRefund
+        if cents and not deposit.is_disputed:
+            reason = Refund.Reason.COACH if by == Booking.Side.COACH else Refund.Reason.GUEST
+            deposits.give_back(deposit, cents, reason=reason, by=who, now=now)
+        # While the bank fights over it nothing can be sent; what is owed stays open then.
+        deposits.keep(deposit, deposit.refundable_cents - (cents if deposit.is_disputed else 0))
+
+
+def _owed_to_guest(booking: Booking, deposit: Deposit, *, now: datetime) -> int:
+    kept = booking.kept_if_cancelled(now, deposit.paid_cents)
+    return max(0, deposit.refundable_cents - kept)

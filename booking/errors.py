@@ -133,9 +133,7 @@ class PaymentsAway(BookingError):
     `spoiled` says that asking again with the same idempotency key would get the same answer.
     """
 
-    message = (
-        "Der Zahlungsdienst antwortet gerade nicht. Nichts wurde abgebucht, deine Angaben sind noch da."
-    )
+    message = "Der Zahlungsdienst antwortet gerade nicht. Nichts wurde abgebucht, deine Angaben sind noch da."
 
     def __init__(self, *, spoiled: bool = False) -> None:
         self.spoiled = spoiled
@@ -159,3 +157,12 @@ class NothingToRefund(BookingError):
     """More should go back than there is, or the money is being fought over."""
 
     message = "So viel lässt sich von dieser Zahlung nicht erstatten."
+
+
+class PaymentUnclear(BookingError):
+    """Money came that does not fit; the coach has to look before anybody pays again."""
+
+    message = (
+        "Für diesen Termin ist schon Geld angekommen, aber etwas passt nicht. "
+        "Ich sehe es mir an und melde mich bei dir."
+    )

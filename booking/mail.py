@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parseaddr
 
@@ -10,7 +11,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from booking import ics
-from booking.models import Booking, BusyFeed, Calendar
+from booking.models import Alarm, Booking, BusyFeed, Calendar, Refund
 from coaching_site import links, mail
 from pages.models import Practice
 
@@ -118,6 +119,35 @@ def follow_up_to_guest(booking: Booking) -> None:
     _send("follow_up_guest", booking, to=booking.email)
 
 
+def refund_to_guest(booking: Booking, refund: Refund) -> None:
+    """The money is back at their bank or on its last steps there; said once a refund."""
+    _send(
+        "refund_guest",
+        booking,
+        to=booking.email,
+        more={"refund": refund},
+        occasion=f"refund-{refund.key}",
+    )
+
+
+def paid_too_late_to_guest(booking: Booking) -> None:
+    _send("paid_too_late_guest", booking, to=booking.email)
+
+
+def paid_too_late_to_coach(booking: Booking) -> None:
+    _send("paid_too_late_coach", booking, to=settings.COACH_EMAIL, reply_to=booking.email)
+
+
+def alarm_to_coach(alarm: Alarm) -> None:
+    _send(
+        "alarm_coach",
+        alarm.deposit.booking,
+        to=settings.COACH_EMAIL,
+        more={"alarm": alarm, "deposit": alarm.deposit},
+        occasion=f"alarm-{alarm.pk}",
+    )
+
+
 def feed_failing_to_coach(feed: BusyFeed) -> None:
     _send_about_feed("feed_failing", feed)
 
@@ -192,7 +222,7 @@ def _send(
     reply_to: str | None = None,
     file: bytes | None = None,
     method: str = "",
-    more: dict[str, str] | None = None,
+    more: Mapping[str, object] | None = None,
     occasion: str = "",
 ) -> None:
     alternatives, attachments = [], []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -45,7 +46,7 @@ def owe(
     What tells of a change is owed once for each of the booking's `sequence`, a reminder once for
     a start, and what tells of a refund once for that refund.
     """
-    values = [
+    values: list[Any] = [
         booking.pk,
         kind,
         audience,

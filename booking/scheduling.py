@@ -17,11 +17,12 @@ from functools import lru_cache
 from operator import attrgetter
 
 from django.db import IntegrityError, OperationalError, connection, transaction
-from psycopg.errors import DeadlockDetected, ExclusionViolation
+from psycopg.errors import DeadlockDetected, ExclusionViolation, UniqueViolation
 
 from booking import notices, slots
 from booking.errors import (
     AlreadyCancelled,
+    BeingPaid,
     HoldRanOut,
     LinkOver,
     NotBookable,
@@ -67,6 +68,31 @@ def lock(calendar: Calendar) -> None:
     """Wait for this calendar and keep it until the transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [CALENDAR_LOCK, calendar.pk])
+
+
+@contextmanager
+def alone_in(calendar: Calendar, *, address: str = "") -> Iterator[None]:
+    """A transaction that holds the calendar; what the database refuses becomes SlotTaken.
+
+    An `address` is held too, and before the calendar: its other hold may be in another one.
+    One that may be paid for right now does not give way: that becomes BeingPaid.
+    """
+    try:
+        with transaction.atomic():
+            if address:
+                _lock_address(address)
+            lock(calendar)
+            yield
+    except (IntegrityError, OperationalError) as error:
+        cause = error.__cause__
+        if isinstance(cause, ExclusionViolation | DeadlockDetected):
+            raise SlotTaken from error
+        if (
+            isinstance(cause, UniqueViolation)
+            and cause.diag.constraint_name == "booking_one_hold_an_address"
+        ):
+            raise BeingPaid from error
+        raise
 
 
 def offered_slots(
@@ -155,19 +181,23 @@ def hold(
     One form is one booking: sent twice it returns the same one, sent again with other details
     or another time it changes that one. One address holds one time: the newer form wins.
     `network` is a hash of where the guest comes from; "" counts with nobody.
-    Raises NotBookable, SlotRefused or TooManyHolds.
+    Raises NotBookable, SlotRefused or TooManyHolds; BeingPaid if a hold that would have to change
+    or to give way is one that its guest may be paying for.
     """
     if not call_type.is_bookable:
         raise NotBookable
-    with _alone_in(call_type.calendar, address=guest.email):
+    with alone_in(call_type.calendar, address=guest.email):
         known = Booking.objects.from_form(form_token).select_for_update().first()
         if known is not None and not known.is_unfinished:
             return known
+        if known is not None and known.is_being_paid:
+            raise BeingPaid
         booking = known or Booking(form_token=form_token, created_at=now)
         _free_other_holds(guest.email, besides=known, now=now)
         if not (booking.is_held(now) and booking.start == start and booking.call_type == call_type):
             _free_expired_holds(call_type.calendar, now=now)
             _place(booking, call_type, check(call_type, start=start, now=now, besides=known))
+            _agree(booking, call_type)
             _leave_room(network, besides=known, now=now)
             booking.status = Booking.Status.HELD
             booking.held_until = now + HOLD_LIFE
@@ -203,7 +233,7 @@ def confirm(booking: Booking, *, now: datetime, again: bool = False) -> Booking:
 
     Raises what `still_good` raises, or LinkOver; `again` is the guest's yes after the hold ran out.
     """
-    with _alone_in(booking.calendar):
+    with alone_in(booking.calendar):
         booking = Booking.objects.locked(booking)
         if booking.is_confirmed or booking.is_request:
             return booking
@@ -229,7 +259,7 @@ def confirm(booking: Booking, *, now: datetime, again: bool = False) -> Booking:
 
 def accept(booking: Booking, *, now: datetime) -> Booking:
     """Say yes to a request. Twice is the same as once. Raises RequestOver."""
-    with _alone_in(booking.calendar):
+    with alone_in(booking.calendar):
         booking = Booking.objects.locked(booking)
         if booking.is_confirmed:
             return booking
@@ -237,6 +267,23 @@ def accept(booking: Booking, *, now: datetime) -> Booking:
             raise RequestOver
         _book(booking, now=now)
         return booking
+
+
+def keep_holding(booking: Booking, *, until: datetime, now: datetime, again: bool = False) -> None:
+    """Hold a time for longer than a look at it takes. The caller is alone in the calendar.
+
+    Raises what `still_good` raises; `again` is the guest's yes after the hold ran out.
+    """
+    try:
+        still_good(booking, now=now)
+    except HoldRanOut:
+        if not again:
+            raise
+        _free_expired_holds(booking.calendar, now=now)
+        _free_other_holds(booking.email, besides=booking, now=now)
+    booking.status = Booking.Status.HELD
+    booking.held_until = until
+    booking.save()
 
 
 def still_movable(booking: Booking, *, by: Booking.Side, now: datetime) -> None:
@@ -262,7 +309,7 @@ def move(
     is above them; asking first is up to the caller, who already has the lock, and what was put
     aside is `overridden`. Raises NotMovable, TooLateToMove or SlotRefused.
     """
-    with _alone_in(booking.call_type.calendar):
+    with alone_in(booking.call_type.calendar):
         booking = Booking.objects.locked(booking)
         if booking.is_confirmed and booking.start == start:
             return booking
@@ -284,7 +331,7 @@ def move(
 
 def release(booking: Booking, *, now: datetime) -> Booking:
     """Give a hold back before it runs out. Anything but a hold stays as it is."""
-    with _alone_in(booking.calendar):
+    with alone_in(booking.calendar):
         booking = Booking.objects.locked(booking)
         if booking.status == Booking.Status.HELD:
             booking.status = Booking.Status.EXPIRED
@@ -301,7 +348,7 @@ def free_expired_holds(*, now: datetime) -> int:
     """
     freed = 0
     for calendar in Calendar.objects.all():
-        with _alone_in(calendar):
+        with alone_in(calendar):
             freed += _free_expired_holds(calendar, now=now)
     return freed
 
@@ -333,7 +380,7 @@ def book_by_hand(
 
     Asking the rules first is up to the caller, who already has the lock. Raises SlotTaken.
     """
-    with _alone_in(call_type.calendar):
+    with alone_in(call_type.calendar):
         _free_expired_holds(call_type.calendar, now=now)
         booking = Booking(
             **asdict(guest),
@@ -346,26 +393,10 @@ def book_by_hand(
             confirmed_at=now,
         )
         _place(booking, call_type, Interval(start, start + call_type.duration))
+        _agree(booking, call_type)
+        booking.deposit_waived = booking.deposit_cents > 0  # they agree on the money themselves
         booking.save()
         return booking
-
-
-@contextmanager
-def _alone_in(calendar: Calendar, *, address: str = "") -> Iterator[None]:
-    """A transaction that holds the calendar; what the database refuses becomes SlotTaken.
-
-    An `address` is held too, and before the calendar: its other hold may be in another one.
-    """
-    try:
-        with transaction.atomic():
-            if address:
-                _lock_address(address)
-            lock(calendar)
-            yield
-    except (IntegrityError, OperationalError) as error:
-        if isinstance(error.__cause__, ExclusionViolation | DeadlockDetected):
-            raise SlotTaken from error
-        raise
 
 
 def _lock_address(address: str) -> None:
@@ -404,8 +435,11 @@ def _free_expired_holds(calendar: Calendar, *, now: datetime) -> int:
 
 
 def _free_other_holds(address: str, *, besides: Booking | None, now: datetime) -> None:
-    """The newer hold wins; the page of the older one will offer to confirm again."""
-    others = Booking.objects.holds().of_address(address)
+    """The newer hold wins; the page of the older one will offer to confirm again.
+
+    Not over one that may be paid for: it stays, and the database refuses the newer one.
+    """
+    others = Booking.objects.holds().of_address(address).not_being_paid(now)
     if besides is not None:
         others = others.exclude(pk=besides.pk)
     others.update(status=Booking.Status.EXPIRED, held_until=now, network="")
@@ -437,6 +471,15 @@ def _place(booking: Booking, call_type: CallType, slot: Interval) -> None:
     booking.buffer_after = call_type.buffer_after
     booking.move_until_hours = call_type.move_until_hours
     booking.cancel_until_hours = call_type.cancel_until_hours
+
+
+def _agree(booking: Booking, call_type: CallType) -> None:
+    """What the guest is told about money; the type may change its mind later."""
+    booking.price_cents = call_type.price_cents
+    booking.deposit_cents = call_type.due_cents
+    booking.cancel_free_hours = call_type.cancel_free_hours
+    booking.cancel_keep_cents = call_type.cancel_keep_cents
+    booking.cancel_keep_percent = call_type.cancel_keep_percent
 
 
 @lru_cache(maxsize=64)

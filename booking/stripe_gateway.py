@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -119,7 +119,7 @@ class Session:
 
     @property
     def is_paid(self) -> bool:
-        return self.payment_status in ("paid", "no_payment_required")
+        return self.payment_status == "paid"
 
     @property
     def can_be_paid(self) -> bool:
@@ -158,6 +158,8 @@ class Event:
     livemode: bool
     object_id: str
     payment_intent: str
+    # Our own mark in the metadata, on sessions.
+    key: str
     api_version: str
 
 
@@ -250,16 +252,17 @@ def read_event(body: bytes, signature: str) -> Event:
     raise BadSignature
 
 
-def events_since(moment: datetime, *, kinds: Sequence[str] = EVENTS) -> Iterator[Event]:
+def events_since(moment: datetime, *, kinds: Sequence[str] = EVENTS) -> list[Event]:
     """What happened since then, the oldest first; Stripe keeps events for thirty days."""
     params: Any = {"types": list(kinds), "created": {"gte": int(moment.timestamp())}, "limit": 100}
-    newest_first: list[Any] = []
-    while True:
-        page: Any = _ask(lambda client: client.v1.events.list(params))
-        newest_first += page.data
-        if not page.has_more:
-            return (_event(each) for each in reversed(newest_first))
-        params = {**params, "starting_after": page.data[-1].id}
+    found: list[Any] = []
+    has_more = True
+    while has_more:
+        after = {"starting_after": found[-1].id} if found else {}
+        page = _page_of_events({**params, **after})
+        found += page.data
+        has_more = page.has_more
+    return [_event(each) for each in reversed(found)]
 
 
 def endpoints() -> list[Endpoint]:
@@ -274,6 +277,10 @@ def endpoints() -> list[Endpoint]:
 def api_version() -> str:
     """The version of Stripe's API that this code and its library speak."""
     return str(stripe.api_version)
+
+
+def _page_of_events(params: Any) -> Any:
+    return _ask(lambda client: client.v1.events.list(params))
 
 
 def _ask(question: Callable[[stripe.StripeClient], Answer]) -> Answer:
@@ -331,7 +338,6 @@ def _params(params: dict[str, Any]) -> Any:
 
 
 def _session(found: Any) -> Session:
-    metadata = found.metadata or {}
     return Session(
         id=found.id,
         url=found.url or "",
@@ -340,21 +346,20 @@ def _session(found: Any) -> Session:
         amount_cents=found.amount_total or 0,
         currency=found.currency or "",
         reference=found.client_reference_id or "",
-        key=metadata["deposit"] if "deposit" in metadata else "",
+        key=_field(found.metadata, "deposit"),
         payment_intent=_id(found.payment_intent),
         livemode=found.livemode,
     )
 
 
 def _money_back(found: Any) -> MoneyBack:
-    metadata = found.metadata or {}
     return MoneyBack(
         id=found.id,
         status=found.status or "",
         amount_cents=found.amount,
         payment_intent=_id(found.payment_intent),
-        key=metadata["refund"] if "refund" in metadata else "",
-        failure=found["failure_reason"] or "" if "failure_reason" in found else "",
+        key=_field(found.metadata, "refund"),
+        failure=_field(found, "failure_reason"),
     )
 
 
@@ -365,14 +370,20 @@ def _event(found: Any) -> Event:
         kind=found.type,
         created_at=datetime.fromtimestamp(found.created, UTC),
         livemode=found.livemode,
-        object_id=thing["id"] if "id" in thing else "",
-        payment_intent=_id(thing["payment_intent"] if "payment_intent" in thing else None),
+        object_id=_field(thing, "id"),
+        payment_intent=_id(_field(thing, "payment_intent")),
+        key=_field(_field(thing, "metadata"), "deposit"),
         api_version=found.api_version or "",
     )
 
 
+def _field(thing: Any, name: str) -> Any:
+    """A field that may be missing or null, as the library's objects are no dicts; "" then."""
+    return (thing[name] or "") if thing and name in thing else ""
+
+
 def _id(thing: Any) -> str:
     """An id, whether Stripe sent it alone or with everything behind it."""
-    if thing is None:
+    if not thing:
         return ""
     return thing if isinstance(thing, str) else str(thing.id)

@@ -8,8 +8,8 @@ from datetime import timedelta
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from booking import feeds_sync, mail, reminders, scheduling
-from booking.models import Booking, BusyFeed, Notification
+from booking import checkout, deposits, feeds_sync, mail, reminders, scheduling
+from booking.models import Alarm, Booking, BusyFeed, Notification, Refund
 from coaching_site import jobs
 
 SEND = "booking.send_notification"
@@ -30,6 +30,8 @@ MAILS: dict[tuple[str, str], Callable[[Booking], None]] = {
     (Notification.Kind.FIRST_REMINDER, Booking.Side.GUEST): mail.first_reminder_to_guest,
     (Notification.Kind.SECOND_REMINDER, Booking.Side.GUEST): mail.second_reminder_to_guest,
     (Notification.Kind.FOLLOW_UP, Booking.Side.GUEST): mail.follow_up_to_guest,
+    (Notification.Kind.PAID_TOO_LATE, Booking.Side.GUEST): mail.paid_too_late_to_guest,
+    (Notification.Kind.PAID_TOO_LATE, Booking.Side.COACH): mail.paid_too_late_to_coach,
 }
 
 
@@ -49,13 +51,20 @@ def send_notification(notification_id: int) -> None:
         _come_back(notification_id)
         return
     try:
-        MAILS[owed.kind, owed.audience](owed.booking)
+        _send(owed)
     except Exception as error:
         ledger.filter(claimed_until=claimed_until).update(
             claimed_until=None, last_error=f"{type(error).__name__}: {error}"[:200]
         )
         raise
     ledger.update(sent_at=timezone.now(), claimed_until=None, last_error="")
+
+
+def _send(owed: Notification) -> None:
+    if owed.refund is not None:
+        mail.refund_to_guest(owed.booking, owed.refund)
+    else:
+        MAILS[owed.kind, owed.audience](owed.booking)
 
 
 def _come_back(notification_id: int) -> None:
@@ -120,3 +129,27 @@ def free_expired_holds(timestamp: int) -> None:
     """Forget where guests came from who did not come back; end requests nobody answered."""
     del timestamp
     scheduling.free_expired_holds(now=timezone.now())
+
+
+@app.task(name="booking.send_refund", retry=jobs.PATIENT)
+def send_refund(refund_id: int) -> None:
+    """Bring one refund to Stripe; should it not answer, again after a pause."""
+    refund = Refund.objects.select_related("deposit").filter(pk=refund_id).first()
+    if refund is not None:
+        deposits.send(refund, now=timezone.now())
+
+
+@app.task(name="booking.tell_about_alarm", retry=jobs.PATIENT)
+def tell_about_alarm(alarm_id: int) -> None:
+    """Tell the coach what about a payment needs a person, unless that is done already."""
+    alarm = Alarm.objects.open().with_its_booking().filter(pk=alarm_id).first()
+    if alarm is not None:
+        mail.alarm_to_coach(alarm)
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(name="booking.reconcile_payments", queueing_lock="booking.reconcile_payments")
+def reconcile_payments(timestamp: int) -> None:
+    """Settle what no webhook and no returning guest has settled."""
+    del timestamp
+    checkout.reconcile(now=timezone.now())

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from django.urls import path, register_converter
 
 from booking.models.calendar import MOVING, ONE_OFF, PRIVATE
-from booking.views import booked, choosing, details, feed, moving, requests, review
+from booking.views import booked, choosing, details, feed, moving, paying, requests, review
 
 
 class DayConverter:
@@ -57,6 +57,7 @@ urlpatterns = [
     path("", choosing.days, name="days"),
     # Their first words are in RESERVED_SLUGS, so that no type of call hides them.
     path("pruefen/<str:token>/", review.review, name="review"),
+    path("bezahlt/<str:token>/", paying.paid, name="paid"),
     path("freigeben/<str:token>/", review.release, name="release"),
     path("gebucht/<str:token>/", booked.booked, name="booked"),
     path("absagen/<str:token>/", booked.cancel, name="cancel"),

@@ -3,12 +3,14 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from booking.views.paying import webhook
 from coaching_site.health import healthz
 
 urlpatterns = [
     path("", include("pages.urls")),
     path("termin/", include("booking.urls")),
     path("newsletter/", include("newsletter.urls")),
+    path("stripe/webhook/", webhook, name="stripe_webhook"),
     path("verwaltung/", admin.site.urls),
     path("healthz", healthz, name="healthz"),
 ]

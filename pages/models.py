@@ -8,7 +8,6 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
-
 # Papers that are still drafts: what is sold for money needs them final (BGB §§ 312d, 356a).
 DRAFTS = ("AGB", "Widerrufsbelehrung", "Widerrufsfunktion", "Datenschutzerklärung")
 

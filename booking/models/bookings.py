@@ -75,6 +75,11 @@ class BookingQuerySet(models.QuerySet["Booking"]):
     def holds(self) -> BookingQuerySet:
         return self.filter(status=Booking.Status.HELD)
 
+    def not_being_paid(self, now: datetime) -> BookingQuerySet:
+        """Leaves out the holds somebody may be paying for; a hold outlives its page at Stripe."""
+        paying = Q(deposits__status__in=["prepared", "open"])
+        return self.exclude(paying, held_until__gt=now)
+
     def of_address(self, email: str) -> BookingQuerySet:
         """What belongs to an e-mail address, however it is capitalised."""
         return self.alias(address=Lower("email")).filter(address=Lower(models.Value(email)))
@@ -127,6 +132,11 @@ class BookingQuerySet(models.QuerySet["Booking"]):
 
     def from_form(self, token: uuid.UUID) -> BookingQuerySet:
         return self.filter(form_token=token)
+
+    def in_the_way(self, token: uuid.UUID, email: str) -> BookingQuerySet:
+        """What a form would change or drive away: its own booking, and other holds of the address."""
+        of_address = self.holds().of_address(email)
+        return self.with_its_type().filter(Q(form_token=token) | Q(pk__in=of_address.values("pk")))
 
 
 class Booking(models.Model):
@@ -381,6 +391,11 @@ class Booking(models.Model):
         """Held or no longer: not an appointment yet, so its guest may still change everything."""
         ran_out = self.status == self.Status.EXPIRED and not self.is_lapsed
         return ran_out or self.status == self.Status.HELD
+
+    @property
+    def is_being_paid(self) -> bool:
+        """Whether its guest may be at Stripe right now. Asks the database."""
+        return self.deposits.unfinished().exists()
 
     @property
     def is_request(self) -> bool:

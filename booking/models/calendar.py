@@ -31,6 +31,7 @@ MOVING = "verschieben"
 RESERVED_SLUGS = frozenset(
     {
         "pruefen",
+        "bezahlt",
         "gebucht",
         "absagen",
         "freigeben",
@@ -309,10 +310,6 @@ class CallTypeQuerySet(models.QuerySet["CallType"]):
         if secret and first == PRIVATE:
             return self.active().filter(secret=secret)
         return self.offered().filter(slug=address)
-
-    def free(self) -> CallTypeQuerySet:
-        """What costs nothing."""
-        return self.filter(price_cents=0)
 
 
 class CallType(models.Model):

@@ -9,12 +9,17 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import models
+from django.db import connection, models
 from django.db.models import F, Q
 
 from booking.models.bookings import Booking
 
 CURRENCY = "eur"
+
+REMEMBER = """
+    INSERT INTO booking_stripeevent (event_id, kind, created_at, heard_at) VALUES (%s, %s, %s, %s)
+    ON CONFLICT DO NOTHING
+"""
 
 
 class DepositQuerySet(models.QuerySet["Deposit"]):
@@ -94,7 +99,9 @@ class Deposit(models.Model):
         permissions = [("refund_deposit", "Darf Zahlungen erstatten")]
         indexes = [
             models.Index(
-                "created_at", name="deposit_unfinished", condition=Q(status__in=["prepared", "open"])
+                "created_at",
+                name="deposit_unfinished",
+                condition=Q(status__in=["prepared", "open"]),
             ),
         ]
         constraints = [
@@ -278,6 +285,14 @@ class Refund(models.Model):
         return f"refund-{self.key}-{self.tries}"
 
 
+class StripeEventQuerySet(models.QuerySet["StripeEvent"]):
+    def remember(self, event_id: str, kind: str, created_at: datetime, now: datetime) -> bool:
+        """Note an event; False if it is known. Who hears it at the same moment waits for the other."""
+        with connection.cursor() as cursor:
+            cursor.execute(REMEMBER, [event_id, kind, created_at, now])
+            return bool(cursor.rowcount)
+
+
 class StripeEvent(models.Model):
     """An event that was heard and acted upon, in one transaction. Without its body."""
 
@@ -285,6 +300,8 @@ class StripeEvent(models.Model):
     kind = models.CharField("Art", max_length=100)
     created_at = models.DateTimeField("bei Stripe angelegt")
     heard_at = models.DateTimeField("gehört")
+
+    objects = StripeEventQuerySet.as_manager()
 
     class Meta:
         verbose_name = "Ereignis bei Stripe"
@@ -305,6 +322,9 @@ class StripeEvent(models.Model):
 class AlarmQuerySet(models.QuerySet["Alarm"]):
     def open(self) -> AlarmQuerySet:
         return self.filter(resolved_at=None)
+
+    def with_its_booking(self) -> AlarmQuerySet:
+        return self.select_related("deposit__booking__call_type", "deposit__booking__calendar")
 
 
 class Alarm(models.Model):

@@ -10,8 +10,8 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from booking import feeds_sync, mail, scheduling
-from booking.errors import SlotRefused, TooManyHolds
+from booking import checkout, feeds_sync, mail, scheduling
+from booking.errors import BeingPaid, PaymentsAway, PaymentsRefused, SlotRefused, TooManyHolds
 from booking.forms import DetailsForm
 from booking.slots import Interval
 from booking.views.visitor import find_call, kindly_if_over, visitor_of
@@ -51,7 +51,7 @@ def details(request: HttpRequest, address: str, start: datetime) -> HttpResponse
             network = networks.network_of(request)
             _count(form.cleaned_data["email"], network, now=now)
             feeds_sync.freshen(call_type.calendar, now=now)
-            booking = scheduling.hold(
+            booking = checkout.hold(
                 call_type,
                 start=start,
                 guest=form.guest(),
@@ -69,6 +69,10 @@ def details(request: HttpRequest, address: str, start: datetime) -> HttpResponse
             call_type, now=now, after=start, besides=visitor.held
         )
         return render(request, "booking/details.html", page, status=409)
+    except (BeingPaid, PaymentsAway, PaymentsRefused) as error:
+        # An earlier payment of this guest could not be ended, so its time stays as it is.
+        form.add_error(None, error.message)
+        return render(request, "booking/details.html", page, status=503)
     except (limits.TooMany, TooManyHolds) as error:
         form.add_error(None, error.message)
         answer = render(request, "booking/details.html", page, status=429)

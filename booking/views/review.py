@@ -1,15 +1,28 @@
-"""Step 4: everything at a glance, then one button."""
+"""Step 4: everything at a glance, then one button, which books or leads to the payment."""
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from booking import feeds_sync, scheduling
-from booking.errors import AlreadyCancelled, HoldRanOut, RequestOver, SlotRefused
+from booking import checkout, feeds_sync, scheduling
+from booking.errors import (
+    AlreadyCancelled,
+    BeingPaid,
+    HoldRanOut,
+    PaymentsAway,
+    PaymentsRefused,
+    PaymentUnclear,
+    RequestOver,
+    SlotRefused,
+)
+from booking.models import Booking
 from booking.views.visitor import find_booking, guest_of, kindly_if_over, unknown_link
 
 
@@ -21,18 +34,13 @@ def review(request: HttpRequest, token: str) -> HttpResponse:
     booking = find_booking(token)
     if booking is None:
         return unknown_link(request)
-    page = {"booking": booking, "visitor": guest_of(booking), "token": token}
-    is_sent = request.method == "POST"
     if not booking.is_unfinished:
         return redirect("booking:booked", token)
+    page: dict[str, object] = {"booking": booking, "visitor": guest_of(booking), "token": token}
+    is_sent = request.method == "POST"
     try:
         if is_sent:
-            again = "erneut" in request.POST
-            if again:
-                # Nothing kept the time free meanwhile, in other calendars neither.
-                feeds_sync.freshen(booking.calendar, now=now)
-            scheduling.confirm(booking, now=now, again=again)
-            return redirect("booking:booked", token)
+            return _go_on(booking, token, again="erneut" in request.POST, now=now)
         scheduling.still_good(booking, now=now)
     except HoldRanOut as error:
         page["question"] = error.message
@@ -45,6 +53,11 @@ def review(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, "booking/gone.html", page, status=409)
     except (AlreadyCancelled, RequestOver):
         return redirect("booking:booked", token)
+    except (BeingPaid, PaymentUnclear) as error:
+        return _review_with(request, page, booking, problem=error.message, status=409)
+    except (PaymentsAway, PaymentsRefused) as error:
+        return _review_with(request, page, booking, problem=error.message, status=503)
+    page["is_being_paid"] = booking.needs_payment and booking.is_being_paid
     return render(request, "booking/review.html", page)
 
 
@@ -55,7 +68,40 @@ def release(request: HttpRequest, token: str) -> HttpResponse:
     booking = find_booking(token)
     if booking is None:
         return unknown_link(request)
-    booking = scheduling.release(booking, now=timezone.now())
+    try:
+        booking = checkout.give_up(booking, now=timezone.now())
+    except (BeingPaid, PaymentsAway, PaymentsRefused):
+        page: dict[str, object] = {"booking": booking, "visitor": guest_of(booking), "token": token}
+        problem = (
+            "Der Zahlungsdienst antwortet gerade nicht, deshalb lässt sich die Zeit nicht freigeben. "
+            "Sie wird von selbst wieder frei."
+        )
+        return _review_with(request, page, booking, problem=problem, status=503)
     if not booking.is_unfinished:
         return redirect("booking:booked", token)
     return render(request, "booking/released.html", {"visitor": guest_of(booking)})
+
+
+def _go_on(booking: Booking, token: str, *, again: bool, now: datetime) -> HttpResponse:
+    """Book what is free of charge; for the rest the way leads over Stripe."""
+    if again:
+        # Nothing kept the time free meanwhile, in other calendars neither.
+        feeds_sync.freshen(booking.calendar, now=now)
+    there = ""
+    if booking.needs_payment:
+        there = checkout.begin(booking, now=now, again=again)
+    else:
+        scheduling.confirm(booking, now=now, again=again)
+    address = there or reverse("booking:booked", args=[token])
+    # See Other: whatever the browser does, it must not send the form on to Stripe.
+    return HttpResponse(status=303, headers={"Location": address})
+
+
+def _review_with(
+    request: HttpRequest, page: dict[str, object], booking: Booking, *, problem: str, status: int
+) -> HttpResponse:
+    """The same page with what went wrong; how long the time is held is read anew."""
+    booking.refresh_from_db()
+    page["problem"] = problem
+    page["is_being_paid"] = booking.is_being_paid
+    return render(request, "booking/review.html", page, status=status)

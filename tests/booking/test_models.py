@@ -205,13 +205,6 @@ def test_types_are_offered_in_the_coachs_order(calendar):
     assert list(CallType.objects.offered()) == [first, second]
 
 
-def test_only_free_types_are_bookable(calendar):
-    free = new_type(calendar, slug="a")
-    new_type(calendar, slug="b", price_cents=100)
-
-    assert list(CallType.objects.offered().bookable()) == [free]
-
-
 def test_upcoming_calls_come_in_order(make, now):
     later = make(start=NINE + HALF_AN_HOUR, end=NINE + 2 * HALF_AN_HOUR)
     sooner = make()
