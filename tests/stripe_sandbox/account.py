@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import secrets
 import string
 import threading
@@ -45,7 +46,11 @@ class Endpoint:
     secret: str
     enabled_events: tuple[str, ...] = SUBSCRIBED
     status: str = "enabled"
-    id: str = field(default_factory=lambda: new_id("we"))
+
+    @property
+    def id(self) -> str:
+        """The same for the same address, also after a restart."""
+        return f"we_{hashlib.sha256(self.url.encode()).hexdigest()[:24]}"
 
     def wants(self, event_type: str) -> bool:
         asked = "*" in self.enabled_events or event_type in self.enabled_events

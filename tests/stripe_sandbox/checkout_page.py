@@ -52,7 +52,7 @@ a { color: var(--act); display: inline-block; padding: .5rem 0; }
 </style>
 </head>
 <body>
-<p class="test">Testzahlung – kein echtes Geld</p>
+<header class="test">Testzahlung – kein echtes Geld</header>
 <main>
 $content
 </main>
@@ -123,7 +123,11 @@ def return_url(session: Json) -> str:
 
 def _payable(account: Account, session: Json) -> str:
     intent = account.state.intents.get(session["payment_intent"] or "")
-    rows = {"Zahlungsart": "Testkarte •••• 4242", "E-Mail": session["customer_email"]}
+    rows = {
+        "Empfänger": "Testkonto ohne Geld",
+        "Zahlungsart": "Testkarte •••• 4242",
+        "E-Mail": session["customer_email"],
+    }
     content = OPEN.substitute(
         product=escape(product(account, session)),
         amount=escape(money(session)),

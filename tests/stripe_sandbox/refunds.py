@@ -9,7 +9,7 @@ from tests.stripe_sandbox.errors import StripeError, no_such
 from tests.stripe_sandbox.sessions import merged
 from tests.stripe_sandbox.spec import Json
 
-WAITING = ("pending", "requires_action")
+ENDED = ("failed", "canceled")
 
 
 def create(account: Account, params: Json) -> Json:
@@ -56,7 +56,7 @@ def cancel(account: Account, reference: str) -> Json:
 
 def succeed(account: Account, reference: str) -> Json:
     """The money of a pending refund has arrived."""
-    refund = find(account, reference)
+    refund = _not_ended(account, reference)
     before = refund["status"]
     refund |= {"status": "succeeded", "pending_reason": None}
     _updated(account, refund, status=before)
@@ -65,10 +65,17 @@ def succeed(account: Account, reference: str) -> Json:
 
 def fail(account: Account, reference: str, reason: str = "expired_or_canceled_card") -> Json:
     """It came back, even after `succeeded` (https://docs.stripe.com/refunds#failed-refunds)."""
-    refund = find(account, reference)
+    refund = _not_ended(account, reference)
     refund |= {"failure_reason": reason, "failure_balance_transaction": new_id("txn")}
     _end(account, refund, "failed")
     account.emit("refund.failed", refund)
+    return refund
+
+
+def _not_ended(account: Account, reference: str) -> Json:
+    refund = find(account, reference)
+    if refund["status"] in ENDED:
+        raise StripeError(f"Refund {reference} has already {refund['status']}.")
     return refund
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import re
 import select
 import socket
 import struct
+from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
@@ -44,7 +46,7 @@ class Server(ThreadingHTTPServer):
         super().__init__((HOME, port), Handler)
 
     def server_bind(self) -> None:
-        if self.server_address[0] != HOME:
+        if not ipaddress.ip_address(str(self.server_address[0])).is_loopback:
             raise ValueError("The sandbox only listens on the loopback address.")
         super().server_bind()
 
@@ -153,7 +155,7 @@ class Handler(BaseHTTPRequestHandler):
         status, answer = control.answer(
             self.server.sandbox, self.command, path, body, self.headers.get("Authorization", "")
         )
-        self._send(Reply(status, json.dumps(answer).encode()))
+        self._send(Reply(status, json.dumps(answer, default=asdict).encode()))
 
     def _send(self, reply: Reply) -> None:
         headers = {"Content-Type": "application/json", **reply.headers}

@@ -31,6 +31,24 @@ COPIED = (
     "success_url",
     "ui_mode",
 )
+# What else may be sent and means something here. Anything more is refused rather than ignored.
+PLAYED = {
+    *COPIED,
+    "automatic_tax",
+    "custom_text",
+    "expand",
+    "expires_at",
+    "invoice_creation",
+    "line_items",
+    "metadata",
+    "mode",
+    "payment_intent_data",
+    "payment_method_options",
+}
+PLAYED_OF_INTENT = {"description", "metadata", "receipt_email", "statement_descriptor_suffix"}
+# May be said to be off.
+NEVER_ON = ("automatic_tax", "invoice_creation", "phone_number_collection")
+SUFFIX = re.compile(r"(?=.*[A-Za-z])[^<>\\'\"*]{1,22}")
 METHODS = ("card", "klarna", "link", "paypal", "sepa_debit")
 CUSTOM_TEXTS = ("after_submit", "shipping_address", "submit", "terms_of_service_acceptance")
 
@@ -193,12 +211,34 @@ def _check(account: Account, params: Json) -> None:
         _check_url(params.get(name), name)
     _check_customer(account, params)
     _check_items(params["line_items"])
-    if "statement_descriptor" in params.get("payment_intent_data", {}):
+    _check_intent(params.get("payment_intent_data", {}))
+    _check_played(params)
+
+
+def _check_intent(plan: Json) -> None:
+    if "statement_descriptor" in plan:
         raise StripeError(
             "The statement_descriptor parameter is not supported for card charges; use "
             "statement_descriptor_suffix.",
             param="payment_intent_data[statement_descriptor]",
         )
+    # https://docs.stripe.com/get-started/account/statement-descriptors
+    if not SUFFIX.fullmatch(plan.get("statement_descriptor_suffix", "X")):
+        raise StripeError(
+            "The statement descriptor suffix needs a letter, has up to 22 characters and none of "
+            "< > \\ ' \" *",
+            param="payment_intent_data[statement_descriptor_suffix]",
+        )
+
+
+def _check_played(params: Json) -> None:
+    unplayed = set(params) - PLAYED
+    unplayed |= set(params.get("payment_intent_data", {})) - PLAYED_OF_INTENT
+    unplayed |= {name for name in NEVER_ON if params.get(name, {}).get("enabled")}
+    if params.get("customer_creation") == "always":
+        unplayed.add("customer_creation")
+    if unplayed:
+        raise StripeError(f"Stripe knows this, the sandbox does not: {', '.join(sorted(unplayed))}")
 
 
 def _check_life(account: Account, expires_at: int | None) -> None:
