@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from http import HTTPStatus
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
@@ -24,6 +24,12 @@ from booking.errors import (
 )
 from booking.models import Booking
 from booking.views.visitor import find_booking, guest_of, kindly_if_over, unknown_link
+
+
+class SeeOther(HttpResponseRedirect):
+    """To Stripe with GET, whatever the browser makes of a redirect; it must not send the form on."""
+
+    status_code = HTTPStatus.SEE_OTHER
 
 
 @never_cache
@@ -87,14 +93,13 @@ def _go_on(booking: Booking, token: str, *, again: bool, now: datetime) -> HttpR
     if again:
         # Nothing kept the time free meanwhile, in other calendars neither.
         feeds_sync.freshen(booking.calendar, now=now)
-    there = ""
     if booking.needs_payment:
         there = checkout.begin(booking, now=now, again=again)
+        if there:
+            return SeeOther(there)
     else:
         scheduling.confirm(booking, now=now, again=again)
-    address = there or reverse("booking:booked", args=[token])
-    # See Other: whatever the browser does, it must not send the form on to Stripe.
-    return HttpResponse(status=303, headers={"Location": address})
+    return redirect("booking:booked", token)
 
 
 def _review_with(

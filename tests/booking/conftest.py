@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, time, timedelta
+from urllib.parse import urlsplit
 
 import pytest
+from django.test import Client
 
 from booking import scheduling
 from booking.models import Booking, Calendar, CallType, WeeklyHours
 from booking.scheduling import Guest
+from tests.stripe_sandbox import Sandbox
+from tests.stripe_sandbox.webhooks import Answer
 
 ADA = Guest(name="Ada Müller", email="ada@example.org", company="Rechenwerk", topic="Mein Team")
 BEN = Guest(name="Ben O’Neil", email="ben@example.org")
@@ -53,6 +57,41 @@ def held(call_type, now) -> Booking:
 @pytest.fixture
 def confirmed(held, now) -> Booking:
     return scheduling.confirm(held, now=now)
+
+
+@pytest.fixture
+def stripe(db, settings, now) -> Iterator[Sandbox]:
+    """A Stripe of this test's own, at the tests' time; its events wait until they are delivered."""
+    with Sandbox(now=now.timestamp) as sandbox:
+        settings.STRIPE_SECRET_KEY = sandbox.api_key
+        settings.STRIPE_API_BASE = sandbox.base_url
+        settings.STRIPE_WEBHOOK_SECRETS = [sandbox.webhook_secret]
+        sandbox.listen("http://localhost:8000/stripe/webhook/")
+        sandbox.send_with(through_django)
+        yield sandbox
+
+
+def through_django(url: str, body: bytes, headers: dict[str, str]) -> Answer:
+    """Brings an event to the site without a server between."""
+    answer = Client().post(
+        urlsplit(url).path, body, content_type="application/json", headers=headers
+    )
+    return Answer(answer.status_code, answer.content.decode())
+
+
+@pytest.fixture
+def paid_type(calendar, stripe) -> CallType:
+    """An hour for 300 euros, half of it to be paid when booking."""
+    return new_type(
+        calendar,
+        title="Sparring",
+        slug="sparring",
+        price_cents=30000,
+        deposit_cents=15000,
+        cancel_free_hours=48,
+        cancel_keep_cents=1000,
+        cancel_keep_percent=25,
+    )
 
 
 @pytest.fixture

@@ -1,0 +1,274 @@
+"""Hold, pay, settle, give up: the real library in front of a Stripe that keeps its own books."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from booking import cancellation, checkout, deposits, scheduling
+from booking.errors import HoldRanOut, NothingToRefund, PaymentsAway, PaymentUnclear
+from booking.models import Alarm, Booking, Deposit, Notification, Refund
+from tests.booking.conftest import BEN, NINE, hold
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def booking(paid_type, now) -> Booking:
+    return hold(paid_type, now=now)
+
+
+@pytest.fixture
+def session(booking, stripe, now):
+    """The open session of a guest who is on the way to Stripe."""
+    checkout.begin(booking, now=now)
+    return stripe.sessions[0]
+
+
+@pytest.fixture
+def booked(booking, session, stripe, now) -> Booking:
+    stripe.pay(session["id"])
+    checkout.look(booking, now=now)
+    return booking
+
+
+def mails(booking: Booking, kind: str) -> int:
+    return Notification.objects.filter(booking=booking, kind=kind).count()
+
+
+# --- the way to Stripe ------------------------------------------------------------------------
+
+
+def test_the_session_asks_for_the_deposit_in_cents_and_nothing_else(booking, stripe, now):
+    address = checkout.begin(booking, now=now)
+
+    [session] = stripe.sessions
+    assert address == session["url"]
+    assert (session["amount_total"], session["currency"]) == (15000, "eur")
+    assert session["client_reference_id"] == booking.reference
+    assert session["expires_at"] == (now + timedelta(minutes=31)).timestamp()
+    assert session["locale"] == "de"
+
+
+def test_the_hold_outlives_the_session(booking, session, now):
+    booking.refresh_from_db()
+
+    assert booking.held_until == now + timedelta(minutes=35)
+
+
+def test_a_second_press_uses_the_open_session_again(booking, session, stripe, now):
+    again = checkout.begin(booking, now=now + MINUTE)
+
+    assert again == session["url"]
+    assert len(stripe.sessions) == 1
+
+
+# --- settling -----------------------------------------------------------------------------------
+
+
+def test_who_paid_has_an_appointment_and_one_confirmation_each(booking, session, stripe, now):
+    stripe.pay(session["id"])
+    for _ in range(3):
+        checkout.look(booking, now=now)
+        stripe.deliver_pending()
+
+    booking.refresh_from_db()
+    assert booking.is_confirmed
+    assert booking.paid_cents == 15000
+    assert mails(booking, "confirmation") == 2
+    assert Deposit.objects.get().unsettled_cents == 15000
+
+
+def test_the_webhook_alone_books(booking, session, stripe):
+    stripe.pay(session["id"])
+
+    answers = stripe.deliver_pending()
+
+    booking.refresh_from_db()
+    assert all(answer.status == 200 for answer in answers)
+    assert booking.is_confirmed
+
+
+def test_the_job_alone_books(booking, session, stripe, now):
+    stripe.pay(session["id"])
+
+    done = checkout.reconcile(now=now)
+
+    booking.refresh_from_db()
+    assert booking.is_confirmed
+    assert not done.is_away
+
+
+def test_money_that_comes_late_books_if_the_time_is_still_free(booking, session, stripe, now):
+    stripe.pay(session["id"])
+    late = now + timedelta(minutes=36)
+    scheduling.free_expired_holds(now=late)
+
+    checkout.reconcile(now=late)
+
+    booking.refresh_from_db()
+    assert booking.is_confirmed
+
+
+def test_money_that_comes_too_late_goes_back_once(
+    booking, session, paid_type, stripe, now, run_jobs
+):
+    stripe.pay(session["id"])
+    late = now + timedelta(minutes=36)
+    hold(paid_type, now=late, guest=BEN)
+
+    for _ in range(2):
+        checkout.reconcile(now=late)
+        stripe.deliver_pending()
+    deposits.send(Refund.objects.get(), now=late)
+    checkout.reconcile(now=late)
+
+    booking.refresh_from_db()
+    assert not booking.is_confirmed
+    assert [each["amount"] for each in stripe.refunds] == [15000]
+    assert Refund.objects.get().is_back
+    assert Alarm.objects.get().kind == Alarm.Kind.LATE
+    assert mails(booking, "paid_too_late") == 2
+    assert mails(booking, "refund") == 1
+    assert mails(booking, "confirmation") == 0
+
+
+@pytest.mark.parametrize("wrong", [{"amount_total": 14900}, {"currency": "usd"}])
+def test_money_that_does_not_fit_books_nothing_and_is_not_forgotten(booking, stripe, now, wrong):
+    stripe.faults.tamper(**wrong)
+    checkout.begin(booking, now=now)
+    stripe.pay(stripe.sessions[0]["id"])
+
+    checkout.look(booking, now=now)
+
+    booking.refresh_from_db()
+    assert not booking.is_confirmed
+    assert Deposit.objects.get().unsettled_cents > 0
+    assert Alarm.objects.get().kind == Alarm.Kind.MISMATCH
+    with pytest.raises(PaymentUnclear):
+        checkout.begin(booking, now=now)
+
+
+# --- giving up ------------------------------------------------------------------------------------
+
+
+def test_giving_up_ends_the_session_before_the_time_is_free(booking, session, stripe, now):
+    checkout.give_up(booking, now=now)
+
+    booking.refresh_from_db()
+    assert booking.status == Booking.Status.EXPIRED
+    assert stripe.sessions[0]["status"] == "expired"
+    assert Deposit.objects.get().status == Deposit.Status.CLOSED
+
+
+def test_who_paid_before_giving_up_has_an_appointment(booking, session, stripe, now):
+    stripe.pay(session["id"])
+
+    checkout.give_up(booking, now=now)
+
+    booking.refresh_from_db()
+    assert booking.is_confirmed
+
+
+def test_without_stripe_the_time_stays_held(booking, session, stripe, now):
+    stripe.faults.server_error(times=None)
+
+    with pytest.raises(PaymentsAway):
+        checkout.give_up(booking, now=now)
+
+    booking.refresh_from_db()
+    assert booking.is_held(now)
+
+
+# --- Stripe away ------------------------------------------------------------------------------------
+
+
+def test_an_answer_that_got_lost_is_asked_for_again_with_the_same_key(booking, stripe, now):
+    stripe.faults.lose_answer(times=2)
+    with pytest.raises(PaymentsAway):
+        checkout.begin(booking, now=now)
+
+    address = checkout.begin(booking, now=now + MINUTE)
+
+    assert [address] == [each["url"] for each in stripe.sessions]
+    assert len({request.idempotency_key for request in stripe.requests}) == 1
+
+
+def test_after_a_server_error_the_next_try_is_a_new_attempt(booking, stripe, now):
+    stripe.faults.server_error(times=1)
+    with pytest.raises(PaymentsAway):
+        checkout.begin(booking, now=now)
+
+    assert checkout.begin(booking, now=now)
+    assert Deposit.objects.count() == 2
+
+
+def test_when_the_hold_ran_out_the_guest_is_asked_once_more(booking, session, stripe, now):
+    late = now + timedelta(minutes=36)
+    stripe.advance(36 * 60)
+
+    with pytest.raises(HoldRanOut):
+        checkout.begin(booking, now=late)
+
+    assert checkout.begin(booking, now=late, again=True)
+    assert [each["status"] for each in stripe.sessions].count("open") == 1
+
+
+# --- calling off --------------------------------------------------------------------------------------
+
+
+def test_in_time_everything_goes_back(booked, stripe, now):
+    cancellation.cancel_by_guest(booked, now=NINE - timedelta(hours=48))
+
+    deposits.send(Refund.objects.get(), now=now)
+    assert [each["amount"] for each in stripe.refunds] == [15000]
+
+
+def test_a_second_later_the_terms_say_what_stays(booked, stripe, now):
+    late = NINE - timedelta(hours=48) + timedelta(seconds=1)
+
+    cancellation.cancel_by_guest(booked, now=late)
+    cancellation.cancel_by_guest(booked, now=late)
+
+    deposits.send(Refund.objects.get(), now=now)
+    deposits.send(Refund.objects.get(), now=now)
+    deposit = Deposit.objects.get()
+    assert [each["amount"] for each in stripe.refunds] == [10250]
+    assert (deposit.refunded_cents, deposit.kept_cents) == (10250, 4750)
+
+
+def test_the_coach_always_gives_everything_back(booked, stripe, now):
+    cancellation.cancel_by_coach(booked, now=NINE)
+
+    deposits.send(Refund.objects.get(), now=now)
+    assert [each["amount"] for each in stripe.refunds] == [15000]
+
+
+def test_more_than_there_is_never_goes_back(booked, now):
+    with pytest.raises(NothingToRefund):
+        deposits.refund_by_hand(Deposit.objects.get(), 15001, by="coach", now=now)
+
+
+def test_a_refund_in_the_dashboard_is_written_down_once(booked, stripe, now):
+    stripe.deliver_pending()
+    stripe.dashboard_refund(stripe.intents[0]["id"], 5000)
+    events = stripe.pending
+    stripe.deliver_pending()
+    for event in events:
+        stripe.deliver(event)
+
+    refund = Refund.objects.get()
+    assert (refund.reason, refund.amount_cents) == ("dashboard", 5000)
+    booked.refresh_from_db()
+    assert booked.is_confirmed
+
+
+def test_a_dispute_alarms_once(booked, stripe, now):
+    stripe.open_dispute(stripe.intents[0]["id"])
+    events = stripe.pending
+    for event in [*events, *events]:
+        assert stripe.deliver(event).status == 200
+
+    assert Alarm.objects.get().kind == Alarm.Kind.DISPUTE
+    assert Deposit.objects.get().is_disputed
