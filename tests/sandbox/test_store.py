@@ -95,6 +95,25 @@ def test_the_process_serves_remembers_and_ends_cleanly(tmp_path, number):
     assert session.id in json.loads(file.read_text())["sessions"]
 
 
+def test_what_was_answered_survives_a_kill(tmp_path):
+    file, port = tmp_path / "stripe.json", free_port()
+    process = start(port, "--store", file)
+    try:
+        session = library_at(f"http://127.0.0.1:{port}").v1.checkout.sessions.create(ORDER)
+    finally:
+        process.kill()
+        process.communicate(timeout=10)
+
+    assert session.id in json.loads(file.read_text())["sessions"]
+
+
+def test_the_standard_library_is_enough():
+    # -S leaves out everything that was installed.
+    command = [sys.executable, "-S", "-m", "tests.stripe_sandbox", "--help"]
+
+    assert subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL).returncode == 0
+
+
 def test_it_is_controlled_from_outside(sandbox, client, order):
     url, session = sandbox.base_url, order()
     control(url, "pay", {"session_id": session.id})

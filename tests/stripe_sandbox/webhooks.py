@@ -172,7 +172,7 @@ class Postman:
 
     def _pause(self) -> float:
         """Until the next try is due; not for long, as sessions expire meanwhile."""
-        planned = [
+        planned: list[float] = [
             delivery["not_before"] - time.time()
             for delivery in self.account.state.deliveries
             if delivery["state"] == "pending" and "not_before" in delivery
