@@ -4,7 +4,8 @@ How it is built, from the outside in:
 
 - `server` speaks HTTP; `gate` lets a request in (key, version, faults, idempotency);
 - `api` finds the operation, `contract` reads its parameters, `listing` and `expand` shape answers;
-- `sessions`, `payments`, `refunds`, `disputes` do what Stripe does, on an `account`;
+- `sessions` (with `session_rules`), `payments`, `refunds`, `disputes` and `customers` do what
+  Stripe does, on an `account`;
 - `webhooks` sends the account's events, `checkout_page` is where a guest pays;
 - `state` is all that is remembered, `spec` is Stripe's description, `shape` compares answers to it;
 - `sandbox` is the handle for tests, `control` the same over HTTP for a process of its own.

@@ -113,7 +113,7 @@ class Account:
     def emit(self, event_type: str, about: Json, **previous: object) -> Json:
         """Write an event and put it into the out-tray of every endpoint that wants it."""
         carries = spec.document()["x-events"][event_type]
-        assert about["object"] == carries.rpartition(".")[2] or about["object"] == carries
+        assert about["object"] == carries, f"{event_type} is not about a {about['object']}"
         takers = [endpoint for endpoint in self.endpoints if endpoint.wants(event_type)]
         data: Json = {"object": copy.deepcopy(about)}
         if previous:

@@ -10,6 +10,7 @@ from tests.stripe_sandbox import (
     contract,
     customers,
     disputes,
+    expand,
     listing,
     payments,
     refunds,
@@ -18,7 +19,6 @@ from tests.stripe_sandbox import (
 )
 from tests.stripe_sandbox.account import Account
 from tests.stripe_sandbox.errors import no_such, unknown_path
-from tests.stripe_sandbox.expand import expanded
 from tests.stripe_sandbox.spec import API_VERSION, Json
 
 Operation = Callable[[Account, Json, str], Json]
@@ -31,8 +31,10 @@ def perform(account: Account, method: str, path: str, text: str) -> Json:
     """Check a request against its operation, do the work, expand the answer."""
     template, reference = route(method, path)
     params = contract.check(method, template, text)
+    paths = params.get("expand", [])
+    expand.check(paths, spec.answer(method, template) or {})
     answer = OPERATIONS[method, template](account, params, reference)
-    return expanded(account, answer, params.get("expand", []))
+    return expand.expanded(account, answer, paths)
 
 
 def route(method: str, path: str) -> tuple[str, str]:

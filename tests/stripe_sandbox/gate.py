@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 import threading
@@ -93,18 +92,17 @@ class Gate:
         return reply
 
     def _work(self, request: Request, faults: list[Fault]) -> Reply:
-        errors = [fault for fault in faults if fault.error is not None]
-        for fault in errors:
-            if fault.error is not None and not fault.after:
-                raise fault.error
+        instead = [fault.error for fault in faults if fault.error and not fault.after]
+        afterwards = [fault.error for fault in faults if fault.error and fault.after]
+        for error in instead:
+            raise error
         body = api.perform(self.account, request.method, request.path, request.text)
-        for fault in errors:
-            if fault.error is not None:
-                raise fault.error
+        for error in afterwards:
+            raise error
         return Reply(200, json.dumps(body).encode())
 
     def note(self, request: Request) -> None:
-        request.params = copy.deepcopy(_readable(request.text))
+        request.params = _readable(request.text)
         self.log.append(request)
 
 

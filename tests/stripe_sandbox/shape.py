@@ -30,7 +30,9 @@ def _problems(value: Any, part: Json, path: str) -> Iterator[str]:
         return
     part = spec.resolve(part)
     if "anyOf" in part:
-        found = [problems(value, choice, path) for choice in part["anyOf"]]
+        choices = [spec.resolve(choice) for choice in part["anyOf"]]
+        alike = [choice for choice in choices if _is_a(value, choice.get("type", "object"))]
+        found = [problems(value, choice, path) for choice in alike or choices]
         if all(found):
             yield from min(found, key=len)
         return

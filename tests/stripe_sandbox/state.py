@@ -43,6 +43,7 @@ class State:
         text = json.dumps(asdict(self))
         if file.exists() and file.read_text() == text:
             return
+        file.parent.mkdir(parents=True, exist_ok=True)
         fresh = file.with_name(file.name + ".new")
         fresh.write_text(text)
         os.replace(fresh, file)

@@ -150,8 +150,8 @@ class Postman:
         while not self._stop.is_set():
             with self.account.changed:
                 due = self._next()
-                if due is None:
-                    self.account.changed.wait(LOOK_AGAIN_SECONDS)
+                if due is None and not self._stop.is_set():
+                    self.account.changed.wait(self._pause())
             if due is None:
                 # The clock may have overtaken something although nobody asked.
                 self.account.keep_up()
@@ -169,6 +169,15 @@ class Postman:
             if delivery["state"] == "pending" and is_time and endpoint is not None:
                 return delivery, dict(self.account.state.events[delivery["event"]]), endpoint
         return None
+
+    def _pause(self) -> float:
+        """Until the next try is due; not for long, as sessions expire meanwhile."""
+        planned: list[float] = [
+            delivery["not_before"] - time.time()
+            for delivery in self.account.state.deliveries
+            if delivery["state"] == "pending" and "not_before" in delivery
+        ]
+        return max(0.0, min([LOOK_AGAIN_SECONDS, *planned]))
 
     def _plan_next_try(self, delivery: Json) -> None:
         with self.account.at_work():
