@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 import stripe
@@ -30,6 +32,9 @@ Answer = TypeVar("Answer")
 # stay below the fifteen seconds after which a visitor must have a page.
 TIMEOUT = (2.0, 4.0)
 TRIES = 2
+# A double press asks the same twice at once; the second gets the first one's answer in a moment.
+BUSY_TRIES = 5
+BUSY_PAUSE = 0.4
 # Of a process's four threads at most so many wait for Stripe; the others go on serving pages.
 AT_ONCE = 2
 PATIENCE = 2.0
@@ -297,26 +302,30 @@ def _ask(question: Callable[[stripe.StripeClient], Answer]) -> Answer:
 
 def _answered(question: Callable[[stripe.StripeClient], Answer]) -> Answer:
     client = _client(settings.STRIPE_SECRET_KEY, settings.STRIPE_API_BASE)
-    for last in range(TRIES - 1, -1, -1):
+    broken = busy = 0
+    while True:
         try:
             return question(client)
         except stripe.APIConnectionError:
-            if not last:
+            broken += 1
+            if broken == TRIES:
                 logger.warning("Stripe could not be reached.")
                 raise PaymentsAway from None
         except stripe.StripeError as error:
-            raise _in_our_words(error) from None
-    raise AssertionError("the last try returns or raises")
+            busy += error.http_status == HTTPStatus.CONFLICT
+            if error.http_status != HTTPStatus.CONFLICT or busy == BUSY_TRIES:
+                raise _in_our_words(error) from None
+            time.sleep(BUSY_PAUSE)
 
 
 def _in_our_words(error: stripe.StripeError) -> Exception:
     """Stripe's own text may contain addresses and keys, so only its codes go on."""
     status, code = error.http_status or 0, error.code or type(error).__name__
     logger.warning("Stripe answered %s (%s), request %s.", status, code, error.request_id)
-    if status >= 500:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         # Kept under its idempotency key for a day: the same question gets the same answer.
         return PaymentsAway(spoiled=True)
-    if status in (409, 429):
+    if status in (HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS):
         return PaymentsAway()
     return PaymentsRefused(code=code)
 
