@@ -37,6 +37,8 @@ from booking.errors import (
 )
 from booking.models import Answer, Booking, Calendar, CallType, Notification, OneOffLink, taken_time
 from booking.slots import Hours, Interval, Reason, Refusal, Taken, Terms
+from coaching_site import compiled
+from coaching_site.compiled import blank
 
 HOLD_LIFE = timedelta(minutes=15)
 HOLDS_PER_NETWORK = 5
@@ -160,7 +162,7 @@ def hold(
     if not call_type.is_bookable:
         raise NotBookable
     with _alone_in(call_type.calendar, address=guest.email):
-        known = Booking.objects.from_form(form_token).select_for_update().first()
+        known = _from_form(form_token)
         if known is not None and not known.is_unfinished:
             return known
         booking = known or Booking(form_token=form_token, created_at=now)
@@ -177,7 +179,7 @@ def hold(
         booking.followup_consent_at = now if guest.followup_consent_text else None
         booking.visitor_zone = visitor_zone
         booking.one_off = call_type.one_off
-        booking.save()
+        compiled.save(booking)
         return booking
 
 
@@ -393,22 +395,50 @@ def _book(booking: Booking, *, now: datetime) -> None:
     notices.announce(booking, Notification.Kind.CONFIRMATION, now=now)
 
 
+# What follows is said in every hold, under the lock everybody waits for: its SQL is built once.
+FROM_FORM = compiled.Select(
+    lambda: Booking.objects.from_form(blank("token")).select_for_update().values_list("pk")
+)
+REQUESTS_RAN_OUT = compiled.Select(
+    lambda: Booking.objects.in_calendar(blank("calendar"))
+    .requests_ran_out(blank("now"))
+    .select_for_update()
+    .values_list("pk")
+)
+END_HOLDS_RAN_OUT = compiled.Update(
+    lambda: Booking.objects.in_calendar(blank("calendar")).hold_ran_out(blank("now")),
+    status=Booking.Status.EXPIRED,
+    network="",
+)
+END_HOLDS_OF_ADDRESS = compiled.Update(
+    lambda: Booking.objects.holds().of_address(blank("address")).exclude(pk=blank("besides")),
+    status=Booking.Status.EXPIRED,
+    held_until=blank("now"),
+    network="",
+)
+NO_ROW = 0  # Postgres counts rows from 1
+
+
+def _from_form(token: uuid.UUID) -> Booking | None:
+    """What this form has become so far, kept from others until the transaction ends."""
+    for (pk,) in FROM_FORM.rows(token=token):
+        return Booking.objects.get(pk=pk)
+    return None
+
+
 def _free_expired_holds(calendar: Calendar, *, now: datetime) -> int:
     """Mark what ran out, holds and requests; to the constraint they would still be in the way."""
-    for request in Booking.objects.in_calendar(calendar).requests_ran_out(now).select_for_update():
+    for (pk,) in REQUESTS_RAN_OUT.rows(calendar=calendar.pk, now=now):
+        request = Booking.objects.get(pk=pk)
         request.status = Booking.Status.EXPIRED
         request.save()
         notices.announce(request, Notification.Kind.LAPSE, now=now)
-    ran_out = Booking.objects.in_calendar(calendar).hold_ran_out(now)
-    return ran_out.update(status=Booking.Status.EXPIRED, network="")
+    return END_HOLDS_RAN_OUT.run(calendar=calendar.pk, now=now)
 
 
 def _free_other_holds(address: str, *, besides: Booking | None, now: datetime) -> None:
     """The newer hold wins; the page of the older one will offer to confirm again."""
-    others = Booking.objects.holds().of_address(address)
-    if besides is not None:
-        others = others.exclude(pk=besides.pk)
-    others.update(status=Booking.Status.EXPIRED, held_until=now, network="")
+    END_HOLDS_OF_ADDRESS.run(address=address, besides=besides.pk if besides else NO_ROW, now=now)
 
 
 def _leave_room(network: str, *, besides: Booking | None, now: datetime) -> None:

@@ -1,0 +1,115 @@
+"""SQL the ORM builds once and that is then said many times, each time with other values.
+
+To build a statement from a queryset costs Python more than to answer it costs Postgres. Where many
+people wait for one lock, that is what they wait for. The queryset stays the only place where the
+rule is written; this module keeps its SQL and fills in the blanks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache, cached_property
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, connection
+from django.db.models import Expression, Field, Model, QuerySet
+from django.db.models.sql import UpdateQuery
+from psycopg.sql import SQL, Composable, Identifier, Placeholder
+
+Said = tuple[str, tuple[Any, ...]]
+
+
+class Blank(Expression):
+    """Stands in a queryset for a value that is known only when the statement is said."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def as_sql(self, *args: Any, **kwargs: Any) -> tuple[str, list[Any]]:
+        return "%s", [self]
+
+
+def blank(name: str) -> Any:
+    """A blank, typed so that it may stand wherever a queryset takes a value."""
+    return Blank(name)
+
+
+class _Statement:
+    """SQL and its values, some of them blank. Built when it is first said: models are ready then."""
+
+    def __init__(self, queryset: Callable[[], QuerySet[Any, Any]]) -> None:
+        self._queryset = queryset
+
+    @cached_property
+    def said(self) -> Said:
+        raise NotImplementedError
+
+    def _filled(self, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
+        sql, params = self.said
+        return sql, [values[each.name] if isinstance(each, Blank) else each for each in params]
+
+
+class Select(_Statement):
+    """What a queryset asks. Its rows are what Postgres answers: choose plain columns by name."""
+
+    @cached_property
+    def said(self) -> Said:
+        sql, params = self._queryset().query.sql_with_params()
+        return sql, tuple(params)
+
+    def rows(self, **values: Any) -> list[tuple[Any, ...]]:
+        with connection.cursor() as cursor:
+            cursor.execute(*self._filled(values))
+            return cursor.fetchall()
+
+
+class Update(_Statement):
+    """What `queryset.update(**changes)` says."""
+
+    def __init__(self, queryset: Callable[[], QuerySet[Any, Any]], **changes: Any) -> None:
+        super().__init__(queryset)
+        self._changes = changes
+
+    @cached_property
+    def said(self) -> Said:
+        query = self._queryset().query.chain(UpdateQuery)
+        query.add_update_values(self._changes)
+        query.clear_ordering(force=True)
+        query.annotations = {}
+        sql, params = query.get_compiler(DEFAULT_DB_ALIAS).as_sql()
+        return sql, tuple(params)
+
+    def run(self, **values: Any) -> int:
+        """How many rows it changed."""
+        with connection.cursor() as cursor:
+            cursor.execute(*self._filled(values))
+            return int(cursor.rowcount)
+
+
+def save(row: Model) -> None:
+    """`row.save()`; for a new row without the signals, and by an INSERT that was built once."""
+    if not row._state.adding:
+        row.save()
+        return
+    sql, fields = _insertion(type(row))
+    values = [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        row.pk = cursor.fetchone()[0]
+    row._state.adding = False
+    row._state.db = DEFAULT_DB_ALIAS
+
+
+@cache
+def _insertion(model: type[Model]) -> tuple[str, list[Field[Any, Any]]]:
+    """The INSERT of a model whose key Postgres gives, and the fields it writes: all but the key."""
+    fields = [field for field in model._meta.local_concrete_fields if not field.primary_key]
+    names: list[Composable] = [Identifier(field.column) for field in fields]
+    sql = SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING {}").format(
+        Identifier(model._meta.db_table),
+        SQL(", ").join(names),
+        SQL(", ").join([Placeholder()] * len(fields)),
+        Identifier(model._meta.pk.column),
+    )
+    return sql.as_string(), fields
