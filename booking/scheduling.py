@@ -35,7 +35,15 @@ from booking.errors import (
     TooLateToMove,
     TooManyHolds,
 )
-from booking.models import Answer, Booking, Calendar, CallType, Notification, OneOffLink, taken_time
+from booking.models import (
+    Answer,
+    Booking,
+    Calendar,
+    CallType,
+    Notification,
+    OneOffLink,
+    hours_and_taken,
+)
 from booking.slots import Hours, Interval, Reason, Refusal, Taken, Terms
 from coaching_site import compiled
 from coaching_site.compiled import blank
@@ -78,7 +86,7 @@ def offered_slots(
     within: Interval | None = None,
     besides: Booking | None = None,
 ) -> list[Interval]:
-    """The slots a guest can book at `now`, in two queries: all of them, or those within a span.
+    """The slots a guest can book at `now`, in one query: all of them, or those within a span.
 
     `besides` is the guest's own booking, which must not stand in its own way. An appointment is
     not offered the time it has.
@@ -87,8 +95,7 @@ def offered_slots(
     zone = call_type.calendar.tz
     today = now.astimezone(zone).date()
     span = within or slots.dates_span(today, today + (call_type.horizon_days + 2) * DAY, zone)
-    hours = _hours(call_type, span)
-    taken = _taken(call_type, hours, span, now=now, besides=besides)
+    hours, taken = _hours_and_taken(call_type, terms, span, now=now, besides=besides)
     if within is not None:
         offers = slots.offered_slots(hours, terms, taken, within=within, now=now)
     else:
@@ -118,11 +125,11 @@ def check(
 ) -> Interval:
     """The slot that starts there. Raises SlotRefused with the reason if it cannot be booked."""
     span = Interval(start, start + call_type.duration)
-    hours = _hours(call_type, span)
-    taken = _taken(call_type, hours, span, now=now, besides=besides)
-    slot = slots.find_slot(hours, call_type.terms(), taken, start=start, now=now)
+    terms = call_type.terms()
+    hours, taken = _hours_and_taken(call_type, terms, span, now=now, besides=besides)
+    slot = slots.find_slot(hours, terms, taken, start=start, now=now)
     if slot is None:
-        refusals = slots.reasons(hours, call_type.terms(), taken, start=start, now=now)
+        refusals = slots.reasons(hours, terms, taken, start=start, now=now)
         raise _refusal({refusal.reason for refusal in refusals})
     return slot
 
@@ -132,8 +139,8 @@ def refusals(
 ) -> list[Refusal]:
     """Every rule that speaks against this time, also for times gone by or still too far ahead."""
     span = Interval(start, start + call_type.duration)
-    hours, terms = _hours(call_type, span), call_type.terms()
-    taken = _taken(call_type, hours, span, now=now, besides=besides)
+    terms = call_type.terms()
+    hours, taken = _hours_and_taken(call_type, terms, span, now=now, besides=besides)
     found = slots.reasons(hours, terms, taken, start=start, now=now)
     if {refusal.reason for refusal in found} & {Reason.PAST, Reason.BEYOND_HORIZON}:
         # These two end the search. What else is in the way is what the time's own day would say.
@@ -478,18 +485,17 @@ def _free(
     return tuple(slots.offered_slots(hours, plain, taken, within=span, now=span.start))
 
 
-def _hours(call_type: CallType, span: Interval) -> Hours:
-    """The coach's hours on every date that a slot in the span may belong to."""
-    margin = 3 * DAY
-    return call_type.calendar.hours((span.start - margin).date(), (span.end + margin).date())
-
-
-def _taken(
-    call_type: CallType, hours: Hours, span: Interval, *, now: datetime, besides: Booking | None
-) -> list[Taken]:
-    """What bookings and other calendars take around the span, one query."""
-    around = slots.taken_span(hours, call_type.terms(), span)
-    return taken_time(call_type.calendar, around, now=now, besides=besides)
+def _hours_and_taken(
+    call_type: CallType,
+    terms: Terms,
+    span: Interval,
+    *,
+    now: datetime,
+    besides: Booking | None,
+) -> tuple[Hours, list[Taken]]:
+    """All that decides about slots in the span: the coach's hours, and what is taken around it."""
+    around = slots.taken_span(call_type.calendar.tz, terms, span)
+    return hours_and_taken(call_type.calendar, around, now=now, besides=besides)
 
 
 def _refusal(reasons: set[Reason]) -> SlotRefused:

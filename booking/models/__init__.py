@@ -11,7 +11,7 @@ from booking.models.calendar import (
 )
 from booking.models.feeds import BusyFeed, BusyTime
 from booking.models.questions import Answer, Question
-from booking.models.taken import taken_time
+from booking.models.taken import hours_and_taken
 
 __all__ = [
     "Answer",
@@ -26,5 +26,5 @@ __all__ = [
     "OneOffLink",
     "Question",
     "WeeklyHours",
-    "taken_time",
+    "hours_and_taken",
 ]
