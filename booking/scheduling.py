@@ -407,10 +407,12 @@ FROM_FORM = compiled.Select(
     lambda: Booking.objects.from_form(blank("token")).select_for_update().values_list("pk")
 )
 REQUESTS_RAN_OUT = compiled.Select(
-    lambda: Booking.objects.in_calendar(blank("calendar"))
-    .requests_ran_out(blank("now"))
-    .select_for_update()
-    .values_list("pk")
+    lambda: (
+        Booking.objects.in_calendar(blank("calendar"))
+        .requests_ran_out(blank("now"))
+        .select_for_update()
+        .values_list("pk")
+    )
 )
 END_HOLDS_RAN_OUT = compiled.Update(
     lambda: Booking.objects.in_calendar(blank("calendar")).hold_ran_out(blank("now")),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import Expression, Field, Model, QuerySet
@@ -17,6 +17,7 @@ from django.db.models.sql import UpdateQuery
 from psycopg.sql import SQL, Composable, Identifier, Placeholder
 
 Said = tuple[str, tuple[Any, ...]]
+M = TypeVar("M", bound=Model)
 
 
 class Blank(Expression):
@@ -55,13 +56,44 @@ class Select(_Statement):
 
     @cached_property
     def said(self) -> Said:
-        sql, params = self._queryset().query.sql_with_params()
-        return sql, tuple(params)
+        return _select(self._queryset())
 
     def rows(self, **values: Any) -> list[tuple[Any, ...]]:
         with connection.cursor() as cursor:
             cursor.execute(*self._filled(values))
             return cursor.fetchall()
+
+
+class Objects(Generic[M]):
+    """What a queryset without blanks finds, each with its `parent`, the row its foreign key names."""
+
+    def __init__(self, queryset: Callable[[], QuerySet[M, Any]], *, parent: str) -> None:
+        self._queryset = queryset
+        self._parent = parent
+
+    def all(self) -> list[M]:
+        key, own, others = self._fields
+        with connection.cursor() as cursor:
+            cursor.execute(*self.said)
+            rows = cursor.fetchall()
+        found = []
+        for row in rows:
+            each = _object(key.model, own, row[: len(own)])
+            key.set_cached_value(each, _object(key.related_model, others, row[len(own) :]))
+            found.append(each)
+        return found
+
+    @cached_property
+    def said(self) -> Said:
+        _, own, others = self._fields
+        return _select(
+            self._queryset().values_list(*own, *(f"{self._parent}__{name}" for name in others))
+        )
+
+    @cached_property
+    def _fields(self) -> tuple[Any, list[str], list[str]]:
+        key: Any = self._queryset().model._meta.get_field(self._parent)
+        return key, _columns(key.model), _columns(key.related_model)
 
 
 class Update(_Statement):
@@ -87,16 +119,38 @@ class Update(_Statement):
             return int(cursor.rowcount)
 
 
+def _select(queryset: QuerySet[Any, Any]) -> Said:
+    sql, params = queryset.query.sql_with_params()
+    return sql, tuple(params)
+
+
+def _columns(model: type[Model]) -> list[str]:
+    """A model's columns. None may need Python to make its value from what Postgres answers."""
+    fields = model._meta.concrete_fields
+    assert not any(field.get_db_converters(connection) for field in fields), model
+    return [field.attname for field in fields]
+
+
+def _object(model: type[M], columns: list[str], values: tuple[Any, ...]) -> M:
+    return model.from_db(DEFAULT_DB_ALIAS, columns, values)
+
+
 def save(row: Model) -> None:
-    """`row.save()`; for a new row without the signals, and by an INSERT that was built once."""
+    """`row.save()`; for a new row without signals, by an INSERT that was built once.
+
+    The fields and what becomes of their values are the model's own.
+    """
     if not row._state.adding:
         row.save()
         return
     sql, fields = _insertion(type(row))
     values = [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields]
+    if any(hasattr(value, "as_sql") for value in values):  # for Postgres to work out
+        row.save()
+        return
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
-        row.pk = cursor.fetchone()[0]
+        (row.pk,) = cursor.fetchone()
     row._state.adding = False
     row._state.db = DEFAULT_DB_ALIAS
 

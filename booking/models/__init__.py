@@ -2,6 +2,7 @@
 
 from booking.models.bookings import Booking, Notification
 from booking.models.calendar import (
+    OFFERED,
     Calendar,
     CallType,
     DateOverride,
@@ -14,6 +15,7 @@ from booking.models.questions import Answer, Question
 from booking.models.taken import hours_and_taken
 
 __all__ = [
+    "OFFERED",
     "Answer",
     "Booking",
     "BusyFeed",

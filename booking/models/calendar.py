@@ -18,6 +18,7 @@ from django.utils.crypto import constant_time_compare
 
 from booking import public_holidays
 from booking.slots import Hours, Terms, Window
+from coaching_site import compiled
 
 # What the address of a hidden type of call begins with.
 PRIVATE = "privat"
@@ -554,6 +555,10 @@ class CallType(models.Model):
             max_per_day=self.max_per_day,
             max_per_week=self.max_per_week,
         )
+
+
+# Every page one chooses on begins with it.
+OFFERED = compiled.Objects(CallType.objects.offered, parent="calendar")
 
 
 class OneOffLinkQuerySet(models.QuerySet["OneOffLink"]):
