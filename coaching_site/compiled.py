@@ -12,8 +12,10 @@ from functools import cache, cached_property
 from typing import Any, Generic, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Expression, Field, Model, QuerySet
 from django.db.models.sql import UpdateQuery
+from django.db.models.sql.compiler import SQLCompiler
 from psycopg.sql import SQL, Composable, Identifier, Placeholder
 
 Said = tuple[str, tuple[Any, ...]]
@@ -27,8 +29,8 @@ class Blank(Expression):
         super().__init__()
         self.name = name
 
-    def as_sql(self, *args: Any, **kwargs: Any) -> tuple[str, list[Any]]:
-        return "%s", [self]
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> Any:
+        return "%s", (self,)
 
 
 def blank(name: str) -> Any:
@@ -47,6 +49,7 @@ class _Statement:
         raise NotImplementedError
 
     def _filled(self, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
+        """The SQL with its values. A blank nobody fills is a KeyError."""
         sql, params = self.said
         return sql, [values[each.name] if isinstance(each, Blank) else each for each in params]
 
@@ -61,7 +64,7 @@ class Select(_Statement):
     def rows(self, **values: Any) -> list[tuple[Any, ...]]:
         with connection.cursor() as cursor:
             cursor.execute(*self._filled(values))
-            return cursor.fetchall()
+            return list(cursor.fetchall())
 
 
 class Objects(Generic[M]):
@@ -105,7 +108,7 @@ class Update(_Statement):
 
     @cached_property
     def said(self) -> Said:
-        query = self._queryset().query.chain(UpdateQuery)
+        query: Any = self._queryset().query.chain(UpdateQuery)
         query.add_update_values(self._changes)
         query.clear_ordering(force=True)
         query.annotations = {}
@@ -159,11 +162,11 @@ def save(row: Model) -> None:
 def _insertion(model: type[Model]) -> tuple[str, list[Field[Any, Any]]]:
     """The INSERT of a model whose key Postgres gives, and the fields it writes: all but the key."""
     fields = [field for field in model._meta.local_concrete_fields if not field.primary_key]
-    names: list[Composable] = [Identifier(field.column) for field in fields]
+    names: list[Composable] = [Identifier(str(field.column)) for field in fields]
     sql = SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING {}").format(
         Identifier(model._meta.db_table),
         SQL(", ").join(names),
         SQL(", ").join([Placeholder()] * len(fields)),
-        Identifier(model._meta.pk.column),
+        Identifier(str(model._meta.pk.column)),
     )
     return sql.as_string(), fields

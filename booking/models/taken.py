@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 
@@ -44,7 +45,7 @@ def hours_and_taken(
     One booking can be left out.
     """
     first_day, last_day = (span.start - MARGIN).date(), (span.end + MARGIN).date()
-    values = {
+    values: dict[str, Any] = {
         "calendar": calendar.pk,
         "first_day": first_day,
         "last_day": last_day,
