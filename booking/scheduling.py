@@ -16,7 +16,7 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from operator import attrgetter
 
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from psycopg.errors import DeadlockDetected, ExclusionViolation
 
 from booking import notices, slots
@@ -75,7 +75,7 @@ class Guest:
 
 def lock(calendar: Calendar) -> None:
     """Wait for this calendar and keep it until the transaction ends."""
-    with connection.cursor() as cursor:
+    with compiled.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [CALENDAR_LOCK, calendar.pk])
 
 
@@ -366,7 +366,7 @@ def _alone_in(calendar: Calendar, *, address: str = "") -> Iterator[None]:
     An `address` is held too, and before the calendar: its other hold may be in another one.
     """
     try:
-        with transaction.atomic():
+        with transaction.atomic(), compiled.one_cursor():
             if address:
                 _lock_address(address)
             lock(calendar)
@@ -378,7 +378,7 @@ def _alone_in(calendar: Calendar, *, address: str = "") -> Iterator[None]:
 
 
 def _lock_address(address: str) -> None:
-    with connection.cursor() as cursor:
+    with compiled.cursor() as cursor:
         cursor.execute(
             "SELECT pg_advisory_xact_lock(%s, hashtext(lower(%s)))", [ADDRESS_LOCK, address]
         )

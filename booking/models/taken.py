@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection
-
 from booking.models.bookings import TAKES_TIME, Booking
 from booking.models.calendar import DAY, PLAN, Calendar
 from booking.slots import Hours, Interval, Taken
+from coaching_site import compiled
 
 # What the querysets say, but in SQL: every page and every hold asks this, and to build the
 # queryset costs Python more time than to answer costs Postgres. No call lasts a whole day, so the
@@ -55,7 +54,7 @@ def hours_and_taken(
         "last": span.end,
         "besides": besides.pk if besides else None,
     }
-    with connection.cursor() as cursor:
+    with compiled.cursor() as cursor:
         cursor.execute(PLAN_AND_TAKEN, values)
         rows = cursor.fetchall()
     taken = [row[PLAN_COLUMNS:] for row in rows if row[PLAN_COLUMNS] is not None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import time, timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from django.db.models.functions import Lower
 from django.test.utils import CaptureQueriesContext
 
 from booking import scheduling
+from booking.errors import SlotTaken
 from booking.models import (
     OFFERED,
     Booking,
@@ -221,6 +223,32 @@ def test_a_value_is_data_and_never_sql(call_type, held):
 
     assert named.rows(name="' OR true --") == []
     assert named.rows(name=ADA.name) == [(held.pk,)]
+
+
+# --- one cursor ---
+
+
+def test_what_is_said_inside_goes_through_one_cursor_and_through_new_ones_after_it():
+    with compiled.one_cursor(), compiled.cursor() as first, compiled.cursor() as second:
+        assert first is second
+    with compiled.cursor() as third, compiled.cursor() as fourth:
+        assert len({id(first), id(third), id(fourth)}) == 3
+    assert first.closed
+
+
+def test_a_refusal_leaves_no_cursor_behind(call_type, held, now):
+    with pytest.raises(SlotTaken):
+        hold(call_type, guest=BEN, now=now)
+
+    assert compiled._shared.get() is None
+
+
+def test_another_thread_has_a_cursor_of_its_own():
+    def look() -> object:
+        return compiled._shared.get()
+
+    with compiled.one_cursor(), ThreadPoolExecutor(1) as other:
+        assert other.submit(look).result() is None
 
 
 # --- the month ---
