@@ -16,7 +16,7 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from operator import attrgetter
 
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from psycopg.errors import DeadlockDetected, ExclusionViolation, UniqueViolation
 
 from booking import notices, slots
@@ -36,8 +36,18 @@ from booking.errors import (
     TooLateToMove,
     TooManyHolds,
 )
-from booking.models import Answer, Booking, Calendar, CallType, Notification, OneOffLink, taken_time
+from booking.models import (
+    Answer,
+    Booking,
+    Calendar,
+    CallType,
+    Notification,
+    OneOffLink,
+    hours_and_taken,
+)
 from booking.slots import Hours, Interval, Reason, Refusal, Taken, Terms
+from coaching_site import compiled
+from coaching_site.compiled import blank
 
 HOLD_LIFE = timedelta(minutes=15)
 HOLDS_PER_NETWORK = 5
@@ -66,7 +76,7 @@ class Guest:
 
 def lock(calendar: Calendar) -> None:
     """Wait for this calendar and keep it until the transaction ends."""
-    with connection.cursor() as cursor:
+    with compiled.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [CALENDAR_LOCK, calendar.pk])
 
 
@@ -78,7 +88,7 @@ def alone_in(calendar: Calendar, *, address: str = "") -> Iterator[None]:
     One that may be paid for right now does not give way: that becomes BeingPaid.
     """
     try:
-        with transaction.atomic():
+        with transaction.atomic(), compiled.one_cursor():
             if address:
                 _lock_address(address)
             lock(calendar)
@@ -102,7 +112,7 @@ def offered_slots(
     within: Interval | None = None,
     besides: Booking | None = None,
 ) -> list[Interval]:
-    """The slots a guest can book at `now`, in two queries: all of them, or those within a span.
+    """The slots a guest can book at `now`, in one query: all of them, or those within a span.
 
     `besides` is the guest's own booking, which must not stand in its own way. An appointment is
     not offered the time it has.
@@ -111,8 +121,7 @@ def offered_slots(
     zone = call_type.calendar.tz
     today = now.astimezone(zone).date()
     span = within or slots.dates_span(today, today + (call_type.horizon_days + 2) * DAY, zone)
-    hours = _hours(call_type, span)
-    taken = _taken(call_type, hours, span, now=now, besides=besides)
+    hours, taken = _hours_and_taken(call_type, terms, span, now=now, besides=besides)
     if within is not None:
         offers = slots.offered_slots(hours, terms, taken, within=within, now=now)
     else:
@@ -142,11 +151,11 @@ def check(
 ) -> Interval:
     """The slot that starts there. Raises SlotRefused with the reason if it cannot be booked."""
     span = Interval(start, start + call_type.duration)
-    hours = _hours(call_type, span)
-    taken = _taken(call_type, hours, span, now=now, besides=besides)
-    slot = slots.find_slot(hours, call_type.terms(), taken, start=start, now=now)
+    terms = call_type.terms()
+    hours, taken = _hours_and_taken(call_type, terms, span, now=now, besides=besides)
+    slot = slots.find_slot(hours, terms, taken, start=start, now=now)
     if slot is None:
-        refusals = slots.reasons(hours, call_type.terms(), taken, start=start, now=now)
+        refusals = slots.reasons(hours, terms, taken, start=start, now=now)
         raise _refusal({refusal.reason for refusal in refusals})
     return slot
 
@@ -156,8 +165,8 @@ def refusals(
 ) -> list[Refusal]:
     """Every rule that speaks against this time, also for times gone by or still too far ahead."""
     span = Interval(start, start + call_type.duration)
-    hours, terms = _hours(call_type, span), call_type.terms()
-    taken = _taken(call_type, hours, span, now=now, besides=besides)
+    terms = call_type.terms()
+    hours, taken = _hours_and_taken(call_type, terms, span, now=now, besides=besides)
     found = slots.reasons(hours, terms, taken, start=start, now=now)
     if {refusal.reason for refusal in found} & {Reason.PAST, Reason.BEYOND_HORIZON}:
         # These two end the search. What else is in the way is what the time's own day would say.
@@ -187,7 +196,7 @@ def hold(
     if not call_type.is_bookable:
         raise NotBookable
     with alone_in(call_type.calendar, address=guest.email):
-        known = Booking.objects.from_form(form_token).select_for_update().first()
+        known = _from_form(form_token)
         if known is not None and not known.is_unfinished:
             return known
         if known is not None and known.is_being_paid:
@@ -207,7 +216,7 @@ def hold(
         booking.followup_consent_at = now if guest.followup_consent_text else None
         booking.visitor_zone = visitor_zone
         booking.one_off = call_type.one_off
-        booking.save()
+        compiled.save(booking)
         return booking
 
 
@@ -400,7 +409,7 @@ def book_by_hand(
 
 
 def _lock_address(address: str) -> None:
-    with connection.cursor() as cursor:
+    with compiled.cursor() as cursor:
         cursor.execute(
             "SELECT pg_advisory_xact_lock(%s, hashtext(lower(%s)))", [ADDRESS_LOCK, address]
         )
@@ -424,14 +433,52 @@ def _book(booking: Booking, *, now: datetime) -> None:
     notices.announce(booking, Notification.Kind.CONFIRMATION, now=now)
 
 
+# What follows is said in every hold, under the lock everybody waits for: its SQL is built once.
+FROM_FORM = compiled.Select(
+    lambda: Booking.objects.from_form(blank("token")).select_for_update().values_list("pk")
+)
+REQUESTS_RAN_OUT = compiled.Select(
+    lambda: (
+        Booking.objects.in_calendar(blank("calendar"))
+        .requests_ran_out(blank("now"))
+        .select_for_update()
+        .values_list("pk")
+    )
+)
+END_HOLDS_RAN_OUT = compiled.Update(
+    lambda: Booking.objects.in_calendar(blank("calendar")).hold_ran_out(blank("now")),
+    status=Booking.Status.EXPIRED,
+    network="",
+)
+END_HOLDS_OF_ADDRESS = compiled.Update(
+    lambda: (
+        Booking.objects.holds()
+        .of_address(blank("address"))
+        .not_being_paid(blank("now"))
+        .exclude(pk=blank("besides"))
+    ),
+    status=Booking.Status.EXPIRED,
+    held_until=blank("now"),
+    network="",
+)
+NO_ROW = 0  # Postgres counts rows from 1
+
+
+def _from_form(token: uuid.UUID) -> Booking | None:
+    """What this form has become so far, kept from others until the transaction ends."""
+    for (pk,) in FROM_FORM.rows(token=token):
+        return Booking.objects.get(pk=pk)
+    return None
+
+
 def _free_expired_holds(calendar: Calendar, *, now: datetime) -> int:
     """Mark what ran out, holds and requests; to the constraint they would still be in the way."""
-    for request in Booking.objects.in_calendar(calendar).requests_ran_out(now).select_for_update():
+    for (pk,) in REQUESTS_RAN_OUT.rows(calendar=calendar.pk, now=now):
+        request = Booking.objects.get(pk=pk)
         request.status = Booking.Status.EXPIRED
         request.save()
         notices.announce(request, Notification.Kind.LAPSE, now=now)
-    ran_out = Booking.objects.in_calendar(calendar).hold_ran_out(now)
-    return ran_out.update(status=Booking.Status.EXPIRED, network="")
+    return END_HOLDS_RAN_OUT.run(calendar=calendar.pk, now=now)
 
 
 def _free_other_holds(address: str, *, besides: Booking | None, now: datetime) -> None:
@@ -439,10 +486,7 @@ def _free_other_holds(address: str, *, besides: Booking | None, now: datetime) -
 
     Not over one that may be paid for: it stays, and the database refuses the newer one.
     """
-    others = Booking.objects.holds().of_address(address).not_being_paid(now)
-    if besides is not None:
-        others = others.exclude(pk=besides.pk)
-    others.update(status=Booking.Status.EXPIRED, held_until=now, network="")
+    END_HOLDS_OF_ADDRESS.run(address=address, besides=besides.pk if besides else NO_ROW, now=now)
 
 
 def _leave_room(network: str, *, besides: Booking | None, now: datetime) -> None:
@@ -491,18 +535,17 @@ def _free(
     return tuple(slots.offered_slots(hours, plain, taken, within=span, now=span.start))
 
 
-def _hours(call_type: CallType, span: Interval) -> Hours:
-    """The coach's hours on every date that a slot in the span may belong to."""
-    margin = 3 * DAY
-    return call_type.calendar.hours((span.start - margin).date(), (span.end + margin).date())
-
-
-def _taken(
-    call_type: CallType, hours: Hours, span: Interval, *, now: datetime, besides: Booking | None
-) -> list[Taken]:
-    """What bookings and other calendars take around the span, one query."""
-    around = slots.taken_span(hours, call_type.terms(), span)
-    return taken_time(call_type.calendar, around, now=now, besides=besides)
+def _hours_and_taken(
+    call_type: CallType,
+    terms: Terms,
+    span: Interval,
+    *,
+    now: datetime,
+    besides: Booking | None,
+) -> tuple[Hours, list[Taken]]:
+    """All that decides about slots in the span: the coach's hours, and what is taken around it."""
+    around = slots.taken_span(call_type.calendar.tz, terms, span)
+    return hours_and_taken(call_type.calendar, around, now=now, besides=besides)
 
 
 def _refusal(reasons: set[Reason]) -> SlotRefused:

@@ -172,15 +172,15 @@ def showings(wall: datetime, zone: ZoneInfo) -> list[datetime]:
     return sorted(i for i in instants if i.astimezone(zone).replace(tzinfo=None) == wall)
 
 
-def taken_span(hours: Hours, terms: Terms, within: Interval) -> Interval:
+def taken_span(zone: ZoneInfo, terms: Terms, within: Interval) -> Interval:
     """The time in UTC whose bookings and busy times decide about slots that start in `within`.
 
-    Load everything that overlaps it. It covers whole coach-local ISO weeks, for the weekly
-    limit, and beyond them the call itself and neighbours' buffers of up to a day.
+    Load everything that overlaps it. It covers whole ISO weeks in `zone`, the coach's, for the
+    weekly limit, and beyond them the call itself and neighbours' buffers of up to a day.
     """
-    monday = _monday(_local_date(within.start, hours.zone))
-    sunday = _monday(_local_date(within.end, hours.zone)) + 6 * DAY
-    weeks = dates_span(monday, sunday, hours.zone)
+    monday = _monday(_local_date(within.start, zone))
+    sunday = _monday(_local_date(within.end, zone)) + 6 * DAY
+    weeks = dates_span(monday, sunday, zone)
     reach = terms.length + max(terms.buffer_before, terms.buffer_after, DAY)
     return Interval(weeks.start - reach, weeks.end + reach)
 

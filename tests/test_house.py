@@ -29,6 +29,7 @@ FLOORS = {
         "public_holidays",
         "spam",
         "logs",
+        "compiled",
     ),
     1: ("models",),
     2: (

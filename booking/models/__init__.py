@@ -2,6 +2,7 @@
 
 from booking.models.bookings import Booking, Notification
 from booking.models.calendar import (
+    OFFERED,
     Calendar,
     CallType,
     DateOverride,
@@ -13,9 +14,10 @@ from booking.models.calendar import (
 from booking.models.feeds import BusyFeed, BusyTime
 from booking.models.payments import Alarm, Deposit, Refund, StripeEvent
 from booking.models.questions import Answer, Question
-from booking.models.taken import taken_time
+from booking.models.taken import hours_and_taken
 
 __all__ = [
+    "OFFERED",
     "Alarm",
     "Answer",
     "Booking",
@@ -32,6 +34,6 @@ __all__ = [
     "Refund",
     "StripeEvent",
     "WeeklyHours",
+    "hours_and_taken",
     "payments_are_on",
-    "taken_time",
 ]

@@ -19,6 +19,7 @@ from django.utils.crypto import constant_time_compare
 
 from booking import public_holidays
 from booking.slots import Hours, Terms, Window
+from coaching_site import compiled
 from pages.models import Practice
 
 # What the address of a hidden type of call begins with.
@@ -47,12 +48,14 @@ DAY = timedelta(days=1)
 
 # A weekday's windows have no dates, an exception's have no weekday.
 PLAN = """
-    SELECT weekday, NULL::date, NULL::date, start, "end" FROM booking_weeklyhours
-    WHERE calendar_id = %s
+    SELECT weekday, NULL::date AS first_day, NULL::date AS last_day, start, "end"
+    FROM booking_weeklyhours WHERE calendar_id = %(calendar)s
     UNION ALL
     SELECT NULL, first_day, last_day, start, "end" FROM booking_dateoverride
-    WHERE calendar_id = %s AND first_day <= %s AND last_day >= %s
+    WHERE calendar_id = %(calendar)s AND first_day <= %(last_day)s AND last_day >= %(first_day)s
 """
+# A row of it: weekday, first and last day, from, to.
+Planned = tuple[int | None, date, date, time | None, time]
 
 
 @cache
@@ -173,9 +176,16 @@ class Calendar(models.Model):
 
     def hours(self, first: date, last: date) -> Hours:
         """The weekly hours, the overrides and the holidays of these dates, in one query."""
+        # In SQL, because a union of annotated querysets costs more to build than to answer.
+        with connection.cursor() as cursor:
+            cursor.execute(PLAN, {"calendar": self.pk, "first_day": first, "last_day": last})
+            return self.planned_hours(cursor.fetchall(), first, last)
+
+    def planned_hours(self, plan: Iterable[Planned], first: date, last: date) -> Hours:
+        """What the rows of the plan, and the holidays, make of these dates."""
         weekly: dict[int, list[Window]] = {}
         overrides: dict[date, list[Window]] = {}
-        for weekday, first_day, last_day, start, end in self._plan(first, last):
+        for weekday, first_day, last_day, start, end in plan:
             windows = [] if start is None else [Window(_minute(start), _minute(end))]
             if weekday is not None:
                 weekly.setdefault(weekday, []).extend(windows)
@@ -202,14 +212,6 @@ class Calendar(models.Model):
         if overrides:
             return overrides[0].note or "Ausnahme"
         return self.closed_holidays(day, day).get(day)
-
-    def _plan(
-        self, first: date, last: date
-    ) -> list[tuple[int | None, date, date, time | None, time]]:
-        # In SQL, because a union of annotated querysets costs more to build than to answer.
-        with connection.cursor() as cursor:
-            cursor.execute(PLAN, [self.pk, self.pk, last, first])
-            return list(cursor.fetchall())
 
 
 class WeeklyHours(models.Model):
@@ -585,6 +587,10 @@ class CallType(models.Model):
             max_per_day=self.max_per_day,
             max_per_week=self.max_per_week,
         )
+
+
+# Every page one chooses on begins with it.
+OFFERED = compiled.Objects(CallType.objects.offered, parent="calendar")
 
 
 class OneOffLinkQuerySet(models.QuerySet["OneOffLink"]):

@@ -1,15 +1,14 @@
-"""What takes time from a calendar: its bookings, and the busy times of other calendars."""
+"""What decides about a span of a calendar: its plan, its bookings and other calendars' busy times."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection
-
 from booking.models.bookings import TAKES_TIME, Booking
-from booking.models.calendar import Calendar
-from booking.slots import Interval, Taken
+from booking.models.calendar import DAY, PLAN, Calendar
+from booking.slots import Hours, Interval, Taken
+from coaching_site import compiled
 
 # What the querysets say, but in SQL: every page and every hold asks this, and to build the
 # queryset costs Python more time than to answer costs Postgres. No call lasts a whole day, so the
@@ -28,23 +27,39 @@ TAKEN = """
     WHERE feed.calendar_id = %(calendar)s AND feed.is_active
     AND busy.start < %(last)s AND busy."end" > %(first)s
 """
+# Both answers in one trip: a row has either its five columns of the plan or those of what is taken.
+PLAN_AND_TAKEN = f"SELECT * FROM ({PLAN}) AS plan FULL JOIN ({TAKEN}) AS taken ON false"  # noqa: S608
+PLAN_COLUMNS = 5
+
+# The dates of the plan reach beyond the span: zones differ by up to a day, and windows that begin
+# on the dates before reach in.
+MARGIN = 3 * DAY
 
 
-def taken_time(
+def hours_and_taken(
     calendar: Calendar, span: Interval, *, now: datetime, besides: Booking | None = None
-) -> list[Taken]:
-    """The time that is taken at `now` from a span of this calendar; one booking can be left out."""
+) -> tuple[Hours, list[Taken]]:
+    """The coach's hours around a span and the time that is taken from it at `now`, in one query.
+
+    One booking can be left out.
+    """
+    first_day, last_day = (span.start - MARGIN).date(), (span.end + MARGIN).date()
     values: dict[str, Any] = {
         "calendar": calendar.pk,
+        "first_day": first_day,
+        "last_day": last_day,
         "taking": TAKES_TIME,
         "now": now,
         "first": span.start,
         "last": span.end,
         "besides": besides.pk if besides else None,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(TAKEN, values)
-        return [
-            Taken(start, end, timedelta(minutes=before), timedelta(minutes=after), counts=counts)
-            for start, end, before, after, counts in cursor.fetchall()
-        ]
+    with compiled.cursor() as cursor:
+        cursor.execute(PLAN_AND_TAKEN, values)
+        rows = cursor.fetchall()
+    taken = [row[PLAN_COLUMNS:] for row in rows if row[PLAN_COLUMNS] is not None]
+    plan = (row[:PLAN_COLUMNS] for row in rows if row[PLAN_COLUMNS] is None)
+    return calendar.planned_hours(plan, first_day, last_day), [
+        Taken(start, end, timedelta(minutes=before), timedelta(minutes=after), counts=counts)
+        for start, end, before, after, counts in taken
+    ]

@@ -13,7 +13,7 @@ from django.utils.cache import add_never_cache_headers
 from django.views.decorators.http import require_safe
 
 from booking import scheduling, slots
-from booking.models import CallType
+from booking.models import OFFERED, CallType
 from booking.slots import Interval
 from booking.views.visitor import Visitor, find_call, kindly_if_over, visitor_of
 from coaching_site import kept
@@ -153,7 +153,7 @@ def _choice(address: str, *, now: datetime) -> tuple[CallType | None, list[CallT
     """
     if "/" in address:
         return find_call(address, now=now), []
-    types = list(CallType.objects.offered())
+    types = OFFERED.all()
     chosen = next((each for each in types if address in ("", each.slug)), None)
     return chosen, [each for each in types if each != chosen]
 

@@ -28,7 +28,7 @@ from hypothesis.stateful import (
 
 from booking import cancellation, scheduling, slots
 from booking.errors import AlreadyCancelled, HoldRanOut, NotBooked, SlotRefused, TooLateToCancel
-from booking.models import Booking, Calendar, CallType, Notification, WeeklyHours, taken_time
+from booking.models import Booking, Calendar, CallType, Notification, WeeklyHours, hours_and_taken
 from booking.scheduling import Guest
 from booking.slots import Interval
 from tests.booking.conftest import new_type
@@ -208,7 +208,7 @@ class CalendarMachine(RuleBasedStateMachine):
         starts = [booking.start for booking in active]
         plain = Booking.objects.in_calendar(self.calendar).taking_time(self.now).touching(EVER)
         assert sorted(plain.values_list("start", flat=True)) == starts
-        fast = taken_time(self.calendar, EVER, now=self.now)
+        _, fast = hours_and_taken(self.calendar, EVER, now=self.now)
         assert sorted(block.start for block in fast) == starts
 
     # --- helpers --------------------------------------------------------------------------------

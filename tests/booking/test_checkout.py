@@ -29,8 +29,7 @@ def session(booking, stripe, now):
 @pytest.fixture
 def booked(booking, session, stripe, now) -> Booking:
     stripe.pay(session["id"])
-    checkout.look(booking, now=now)
-    return booking
+    return checkout.look(booking, now=now)
 
 
 def mails(booking: Booking, kind: str) -> int:

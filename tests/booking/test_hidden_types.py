@@ -109,7 +109,7 @@ def test_a_withdrawn_type_is_not_there_for_its_secret_either(client, hidden, lin
 
 
 def test_the_secret_page_takes_as_few_queries(client, link, django_assert_num_queries):
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(3):
         client.get(link)
 
 

@@ -113,7 +113,7 @@ def test_a_month_with_holidays_takes_as_many_queries(
     new_type(in_state(calendar, "BY"))
     scheduling.open_holiday(calendar, GOOD_FRIDAY)
 
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(3):
         html = words(client.get("/termin/?ab=2027-03-25"))
 
     assert "Freitag, 26. März" in html

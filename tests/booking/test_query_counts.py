@@ -75,6 +75,14 @@ def test_as_many_queries_with_thirty_bookings_as_with_one(client, call_type, now
     assert counts[0] == counts[1]
 
 
+def test_the_month_takes_three_queries_with_and_without_an_address(client, call_type):
+    """The types, the plan with what is taken, the practice: nothing is older than the visit."""
+    for address in ("/termin/", "/termin/kennenlernen/"):
+        with CaptureQueriesContext(connection) as asked:
+            assert client.get(address).status_code == 200
+        assert len(asked) == 3
+
+
 def test_holds_that_ran_out_cost_no_queries_either(call_type, now):
     early = now - timedelta(hours=1)
     counts: list[int] = []

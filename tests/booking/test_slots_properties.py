@@ -175,7 +175,7 @@ def test_one_instant_is_judged_as_the_whole_month_is(zone: ZoneInfo, seed: int) 
 @profile
 def test_what_lies_outside_the_taken_span_decides_nothing(zone: ZoneInfo, seed: int) -> None:
     question = random_question(zone, seed)
-    span = slots.taken_span(question.hours, question.terms, question.within)
+    span = slots.taken_span(question.hours.zone, question.terms, question.within)
 
     loaded = [
         block for block in question.taken if block.start < span.end and span.start < block.end

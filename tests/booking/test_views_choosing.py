@@ -49,13 +49,13 @@ def test_nothing_after_the_horizon_is_said_in_a_sentence(client, call_type):
 
 
 @pytest.mark.parametrize("bookings", [1, 30])
-def test_the_month_takes_three_queries_and_the_practice(
+def test_the_month_takes_two_queries_and_the_practice(
     client, call_type, now, bookings, django_assert_num_queries
 ):
     for slot in scheduling.offered_slots(call_type, now=now)[:bookings]:
         hold(call_type, guest=somebody(), now=now, start=slot.start)
 
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(3):
         client.get("/termin/")
 
 
