@@ -318,7 +318,7 @@ def _in_our_words(error: stripe.StripeError) -> Exception:
         return PaymentsAway(spoiled=True)
     if status in (409, 429):
         return PaymentsAway()
-    return PaymentsRefused(code=code)
+    return PaymentsRefused(code=code, status=status)
 
 
 @lru_cache(maxsize=4)
