@@ -13,7 +13,10 @@ from zoneinfo import ZoneInfo
 
 NBSP = "\u00a0"
 # „1.234,50“, „47,5“, „47“; a point before one or two digits can only be meant as a comma.
-AMOUNT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)(?:,([0-9]{1,2}))?|([0-9]+)\.([0-9]{1,2})")
+# The digits are bounded, as Python refuses to count endless ones.
+AMOUNT = re.compile(
+    r"([0-9]{1,3}(?:\.[0-9]{3}){1,5}|[0-9]{1,15})(?:,([0-9]{1,2}))?|([0-9]{1,15})\.([0-9]{1,2})"
+)
 WEEKDAYS = ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag")
 MONTHS = (
     "Januar",

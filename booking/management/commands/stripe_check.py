@@ -57,7 +57,10 @@ class Command(BaseCommand):
     def _check_rights(self) -> None:
         """Reading only: what writes would leave something behind."""
         recently = timezone.now() - timedelta(minutes=1)
-        questions = {**NOBODY, "Ereignisse lesen": partial(stripe_gateway.events_since, recently)}
+        questions: dict[str, Callable[[], object]] = {
+            **NOBODY,
+            "Ereignisse lesen": partial(stripe_gateway.events_since, recently),
+        }
         lacking = [name for name, ask in questions.items() if _refusal(ask) == NO_RIGHT]
         if lacking:
             self._wrong(f"Dem Schlüssel fehlt das Recht: {', '.join(lacking)}.")
