@@ -13,16 +13,19 @@ from coaching_site import german
 
 class CallTypeForm(forms.ModelForm[CallType]):
     price_cents = EurosField(
+        initial=0,
         label="Preis in Euro",
         help_text="Gesamtpreis inkl. Steuer; 0,00 heißt kostenlos. Mit Preis wird beim Buchen über "
         "Stripe bezahlt.",
     )
     deposit_cents = EurosField(
+        initial=0,
         label="Anzahlung in Euro",
         help_text="Der Teil des Preises, der beim Buchen bezahlt und später angerechnet wird. "
         "0,00: der ganze Preis.",
     )
     cancel_keep_cents = EurosField(
+        initial=0,
         label="danach behalten: fester Betrag in Euro",
         help_text="Kommt zum Prozentsatz dazu.",
     )
