@@ -60,7 +60,7 @@ class AlarmAdmin(ReadOnly, admin.ModelAdmin[Alarm]):
     readonly_fields = ["what_to_do", "booking_link", "payment_link", "stripe", "since"]
     fieldsets = [
         (None, {"fields": ["kind", "what_to_do", "detail", "about"]}),
-        ("Worum es geht", {"fields": ["booking_link", "payment_link", "stripe"]}),
+        ("Termin und Zahlung", {"fields": ["booking_link", "payment_link", "stripe"]}),
         ("Verlauf", {"fields": ["since", "resolved_at", "resolved_by"]}),
     ]
 
@@ -73,6 +73,12 @@ class AlarmAdmin(ReadOnly, admin.ModelAdmin[Alarm]):
         """The button is for those who may press it."""
         may = self.has_resolve_permission(request)
         return [name for name in self.list_display if may or name != "done"]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        title = {"title": "Was Aufmerksamkeit braucht"}
+        return super().changelist_view(request, {**(extra_context or {}), **title})
 
     def change_view(
         self,
@@ -89,9 +95,7 @@ class AlarmAdmin(ReadOnly, admin.ModelAdmin[Alarm]):
 
     @admin.display(description="Was zu tun ist")
     def what_to_do(self, alarm: Alarm) -> str:
-        due = money.dispute(alarm.deposit, alarm.deposit.booking.calendar.tz)
-        more = f" ({due})" if due and alarm.kind == Alarm.Kind.DISPUTE else ""
-        return f"{money.advice(alarm)}{more}"
+        return money.advice(alarm, alarm.deposit.booking.calendar.tz)
 
     @admin.display(description="Termin", ordering="deposit__booking__start")
     def booking_link(self, alarm: Alarm) -> SafeString:

@@ -32,10 +32,14 @@ ALL, TERMS, OTHER, NONE = "all", "terms", "other", "none"
 class CancelForm(forms.Form):
     """A word to the guest; for a paid appointment also who calls it off and what goes back."""
 
-    who = forms.ChoiceField(label="Wer sagt ab?", widget=AdminRadioSelect, initial=COACH)
+    who = forms.ChoiceField(
+        label="Wer sagt ab?",
+        widget=AdminRadioSelect(attrs={"class": "radiolist"}),
+        initial=COACH,
+    )
     back = forms.ChoiceField(
         label="Wenn der Gast absagt, geht zurück",
-        widget=AdminRadioSelect,
+        widget=AdminRadioSelect(attrs={"class": "radiolist"}),
         initial=TERMS,
         required=False,
     )

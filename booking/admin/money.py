@@ -28,7 +28,7 @@ DISPUTES = {
     "prevented": "abgewendet",
 }
 
-# What to do about it, in one sentence.
+# What to do about each kind; a dispute's advice follows its state.
 ADVICE = {
     Alarm.Kind.MISMATCH: "Vergleich die Zahlung bei Stripe mit dem Termin, sprich mit dem Gast und "
     "erstatte, was nicht passt; gebucht ist damit nichts.",
@@ -37,8 +37,6 @@ ADVICE = {
     Alarm.Kind.LATE: "Das Geld geht von selbst zurück; biete dem Gast eine andere Zeit an.",
     Alarm.Kind.REFUND_FAILED: "Sieh bei Stripe nach dem Grund und erstatte beim Termin noch einmal, "
     "oder überweise dem Gast den Betrag.",
-    Alarm.Kind.DISPUTE: "Reich bei Stripe vor Ablauf der Frist deine Belege ein oder nimm den "
-    "Einspruch an.",
     Alarm.Kind.REFUSED: "Prüf mit „manage.py stripe_check“, ob der Schlüssel und seine Rechte "
     "stimmen; dieser Gast konnte nicht bezahlen.",
 }
@@ -52,7 +50,8 @@ class Line:
     reason: str
     state: str
     who: str
-    when: str
+    asked: str
+    settled: str
     failure: str
 
 
@@ -90,7 +89,7 @@ def box(booking: Booking) -> Box | None:
         booking,
         _rows(booking, deposits),
         [_attempt(each, zone) for each in deposits],
-        [(alarm, advice(alarm)) for alarm in alarms],
+        [(alarm, advice(alarm, zone)) for alarm in alarms],
     )
 
 
@@ -112,7 +111,10 @@ def word(booking: Booking) -> str:
     return "nicht bezahlt" if booking.deposit_cents else "–"
 
 
-def advice(alarm: Alarm) -> str:
+def advice(alarm: Alarm, zone: ZoneInfo) -> str:
+    """What to do about it, in one sentence."""
+    if alarm.kind == Alarm.Kind.DISPUTE:
+        return _about_dispute(alarm.deposit, zone)
     return ADVICE[Alarm.Kind(alarm.kind)]
 
 
@@ -175,6 +177,18 @@ def sums(deposits: Iterable[Deposit]) -> tuple[int, int, int]:
     return sum(row[0] for row in rows), sum(row[1] for row in rows), sum(row[2] for row in rows)
 
 
+def _about_dispute(deposit: Deposit, zone: ZoneInfo) -> str:
+    if deposit.dispute_status == LOST:
+        return "Die Bank hat dem Gast das Geld zurückgegeben; mehr ist nicht zu tun."
+    if not deposit.is_disputed:
+        return "Der Streit ist zu deinen Gunsten beendet; mehr ist nicht zu tun."
+    if deposit.dispute_status in ("under_review", "warning_under_review"):
+        return "Deine Belege liegen bei der Bank; warte auf ihre Entscheidung."
+    until = deposit.dispute_due_by
+    when = f"bis {links.moment(until, zone)}" if until else "vor Ablauf der Frist"
+    return f"Reich bei Stripe {when} deine Belege ein oder nimm den Einspruch an."
+
+
 def _quarrel(deposit: Deposit) -> str:
     return "im Streit verloren" if deposit.dispute_status == LOST else "bestritten"
 
@@ -224,13 +238,15 @@ def dispute(deposit: Deposit, zone: ZoneInfo) -> str:
 
 
 def line(refund: Refund, zone: ZoneInfo) -> Line:
-    settled = f", erstattet {links.moment(refund.settled_at, zone)}" if refund.settled_at else ""
+    # What came back from the bank was settled once, but is not any more.
+    settled_at = refund.settled_at if refund.is_back else None
     return Line(
         amount=german.euros(refund.amount_cents),
         reason=refund.get_reason_display(),
         state=refund_state(refund),
         who=refund.asked_by
         or ("bei Stripe" if refund.reason == Refund.Reason.DASHBOARD else "von selbst"),
-        when=f"{links.moment(refund.created_at, zone)}{settled}",
+        asked=links.moment(refund.created_at, zone),
+        settled=links.moment(settled_at, zone) if settled_at else "–",
         failure=refund.failure,
     )

@@ -26,7 +26,7 @@ class CallTypeForm(forms.ModelForm[CallType]):
     )
     cancel_keep_cents = EurosField(
         initial=0,
-        label="danach behalten: fester Betrag in Euro",
+        label="Danach behalten: fester Betrag in Euro",
         help_text="Kommt zum Prozentsatz dazu.",
     )
 

@@ -184,6 +184,7 @@ def test_payments_can_be_filtered(desk, booked, now, asked, found):
 
 
 def test_what_needs_a_person_says_what_to_do(desk, booked, now):
+    Deposit.objects.update(dispute_id="du_1", dispute_status="needs_response")
     deposit = Deposit.objects.get()
     for kind in Alarm.Kind:
         alarm(deposit, now, kind)
@@ -199,6 +200,25 @@ def test_what_needs_a_person_says_what_to_do(desk, booked, now):
         reverse("admin:booking_booking_change", args=[booked.pk]),
     ):
         assert sentence in page
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        ("needs_response", "bis Mo., 08.03.2027, 09:00 Uhr deine Belege ein"),
+        ("under_review", "warte auf ihre Entscheidung"),
+        ("won", "zu deinen Gunsten beendet"),
+        ("lost", "Die Bank hat dem Gast das Geld zurückgegeben"),
+    ],
+)
+def test_the_advice_about_a_dispute_follows_its_state(desk, booked, now, status, sentence):
+    alarm(Deposit.objects.get(), now, Alarm.Kind.DISPUTE)
+    Deposit.objects.update(
+        dispute_id="du_1", dispute_status=status, dispute_due_by=now + timedelta(days=7)
+    )
+
+    assert sentence in words(desk.get(ALARMS))
+    assert sentence in page_of(desk, booked)
 
 
 @pytest.mark.parametrize("way", ["button", "action"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -16,6 +17,7 @@ from booking.errors import NothingToRefund, RefundChanged
 from booking.models import Booking, Deposit, Refund
 from tests.booking.conftest import BEN, HALF_PAST_NINE, hold
 from tests.booking.desk import pay, staff, words
+from tests.booking.test_races import at_once, kinds
 
 BUTTON = 'class="button">Erstatten</a>'
 
@@ -254,3 +256,36 @@ def test_what_changed_since_the_coach_looked_is_looked_at_again(booked, now):
 
     with pytest.raises(RefundChanged):
         deposits.refund_by_hand(deposit, 100, by="coach", left_cents=15000, now=now)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_form_that_arrives_five_times_at_once_is_one_refund(booked, now):
+    deposit, key = Deposit.objects.get(), uuid.uuid4()
+
+    results = at_once(
+        [
+            lambda: deposits.refund_by_hand(
+                deposit, 5000, by="coach", key=key, left_cents=15000, now=now
+            )
+        ]
+        * 5
+    )
+
+    assert kinds(results) == Counter({"Refund": 5})
+    assert Refund.objects.get().amount_cents == 5000
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_five_who_looked_at_the_same_money_one_sends_it(booked, now):
+    deposit = Deposit.objects.get()
+
+    results = at_once(
+        [
+            lambda: deposits.refund_by_hand(
+                deposit, 5000, by="coach", key=uuid.uuid4(), left_cents=15000, now=now
+            )
+        ]
+        * 5
+    )
+
+    assert kinds(results) == Counter({"Refund": 1, "RefundChanged": 4})
