@@ -4,3 +4,7 @@ from django.apps import AppConfig
 class BookingConfig(AppConfig):
     name = "booking"
     verbose_name = "Termine"
+
+    def ready(self) -> None:
+        # Importing registers the checks.
+        from booking import checks  # noqa: F401

@@ -87,23 +87,26 @@ def _settle(
     booking: Booking, *, by: Booking.Side, who: str, refund_cents: int | None, now: datetime
 ) -> None:
     """Send back what is owed, and keep the rest by the terms."""
+    left = refund_cents
     for deposit in booking.deposits.paid().select_for_update():
         if not deposit.refundable_cents:
             continue  # an earlier payment that went back
         deposit.booking = booking
-        if refund_cents is not None:
-            cents = refund_cents
+        if left is not None:
+            # The coach's word is about all that was paid; one payment may not hold so much.
+            cents = min(left, deposit.refundable_cents)
+            left -= cents
         elif by == Booking.Side.COACH:
             cents = deposit.refundable_cents
         else:
             cents = _owed_to_guest(booking, deposit, now=now)
-        if cents > deposit.refundable_cents:
-            raise NothingToRefund
         if cents and not deposit.is_disputed:
             reason = Refund.Reason.COACH if by == Booking.Side.COACH else Refund.Reason.GUEST
             deposits.give_back(deposit, cents, reason=reason, by=who, now=now)
         # While the bank fights over it nothing can be sent; what is owed stays open then.
         deposits.keep(deposit, deposit.refundable_cents - (cents if deposit.is_disputed else 0))
+    if left:
+        raise NothingToRefund
 
 
 def _owed_to_guest(booking: Booking, deposit: Deposit, *, now: datetime) -> int:

@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models import Sum
 
 from booking import notices, stripe_gateway
-from booking.errors import NothingToRefund, PaymentsAway, PaymentsRefused
+from booking.errors import NothingToRefund, PaymentsAway, PaymentsRefused, RefundChanged
 from booking.models import Alarm, Booking, Deposit, Notification, Refund
 from booking.models.payments import CURRENCY
 from booking.stripe_gateway import Dispute, MoneyBack, Session
@@ -102,7 +102,13 @@ def receive(deposit: Deposit, session: Session, *, now: datetime) -> bool:
 
 
 def give_back(
-    deposit: Deposit, cents: int, *, reason: Refund.Reason, by: str = "", now: datetime
+    deposit: Deposit,
+    cents: int,
+    *,
+    reason: Refund.Reason,
+    by: str = "",
+    key: uuid.UUID | None = None,
+    now: datetime,
 ) -> Refund:
     """Owe the guest this much; a job sends it. The caller has the row's lock.
 
@@ -111,7 +117,12 @@ def give_back(
     if not 0 < cents <= deposit.refundable_cents or deposit.is_disputed:
         raise NothingToRefund
     refund = Refund.objects.create(
-        deposit=deposit, amount_cents=cents, reason=reason, asked_by=by, created_at=now
+        deposit=deposit,
+        key=key or uuid.uuid4(),
+        amount_cents=cents,
+        reason=reason,
+        asked_by=by,
+        created_at=now,
     )
     _recount(deposit)
     jobs.enqueue("booking.send_refund", refund_id=refund.pk)
@@ -124,11 +135,31 @@ def keep(deposit: Deposit, cents: int) -> None:
     deposit.save()
 
 
-def refund_by_hand(deposit: Deposit, cents: int, *, by: str, now: datetime) -> Refund:
-    """Send this much back for the coach. Raises NothingToRefund."""
+def refund_by_hand(
+    deposit: Deposit,
+    cents: int,
+    *,
+    by: str,
+    key: uuid.UUID | None = None,
+    left_cents: int | None = None,
+    now: datetime,
+) -> Refund:
+    """Send this much back for the coach.
+
+    `key` is the form's own mark: one form is one refund, however often it is sent. `left_cents` is
+    what could go back when the coach looked; if that changed, they have to look again. Raises
+    NothingToRefund or RefundChanged.
+    """
     with transaction.atomic():
         deposit = Deposit.objects.locked(deposit.pk)
-        return give_back(deposit, cents, reason=Refund.Reason.BY_HAND, by=by, now=now)
+        known = Refund.objects.filter(key=key).first() if key else None
+        if known is not None:
+            if known.deposit_id != deposit.pk:
+                raise NothingToRefund
+            return known
+        if left_cents not in (None, deposit.refundable_cents):
+            raise RefundChanged
+        return give_back(deposit, cents, reason=Refund.Reason.BY_HAND, by=by, key=key, now=now)
 
 
 def send(refund: Refund, *, now: datetime) -> None:

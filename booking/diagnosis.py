@@ -63,7 +63,8 @@ def day_plan(calendar: Calendar, day: date, *, now: datetime) -> list[Stretch]:
     whole = slots.dates_span(day, day, zone)
     opening = slots.open_intervals(_hours(calendar, day), day, day)
     around = Interval(whole.start - DAY, whole.end + DAY)
-    bookings = Booking.objects.in_calendar(calendar).taking_time(now).touching(around)
+    taking = Booking.objects.in_calendar(calendar).taking_time(now).touching(around)
+    bookings = taking.prefetch_related("deposits")
     busy = BusyTime.objects.counting_in(calendar).touching(whole).select_related("feed")
     pieces = [
         *((span, "offen", None) for span in opening),
@@ -89,10 +90,17 @@ def _pieces(booking: Booking, zone: ZoneInfo) -> Iterator[tuple[Interval, str, B
 
 def _what(booking: Booking, zone: ZoneInfo) -> str:
     if booking.status == Booking.Status.HELD and booking.held_until is not None:
+        if _is_being_paid(booking):
+            return f"wird gerade bezahlt, bis {german.clock(booking.held_until, zone)}"
         return f"gehalten bis {german.clock(booking.held_until, zone)}"
     if booking.is_request and booking.requested_until is not None:
         return f"angefragt, gehalten bis {_moment(booking.requested_until, zone)}"
     return booking.get_status_display()
+
+
+def _is_being_paid(booking: Booking) -> bool:
+    """As `Booking.is_being_paid`, of what was fetched along."""
+    return any(deposit.is_unfinished for deposit in booking.deposits.all())
 
 
 def _hours(calendar: Calendar, day: date) -> Hours:
@@ -269,7 +277,8 @@ class _Case:
             return Finding(f"Diese Zeit ist belegt: {clocks}.", can_be_overridden=False)
         if booking.status == Booking.Status.HELD and booking.held_until is not None:
             until = german.clock(booking.held_until, self.zone)
-            sentence = f"Jemand bucht gerade {clocks}; die Zeit wird bis {until} gehalten."
+            does = "bezahlt" if _is_being_paid(booking) else "bucht"
+            sentence = f"Jemand {does} gerade {clocks}; die Zeit wird bis {until} gehalten."
         elif booking.is_request and booking.requested_until is not None:
             until = _moment(booking.requested_until, self.zone)
             sentence = f"Diese Zeit ist angefragt: {clocks}; sie wird bis {until} gehalten."

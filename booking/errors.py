@@ -141,15 +141,19 @@ class PaymentsAway(BookingError):
 
 
 class PaymentsRefused(BookingError):
-    """Stripe refused the question; `code` is its short word for why, for our own eyes."""
+    """Stripe refused the question; `code` is its short word for why, for our own eyes.
+
+    `status` is the answer's number: 401 for a key nobody knows, 403 for one that lacks the right.
+    """
 
     message = (
         "Die Zahlung lässt sich gerade nicht öffnen. Nichts wurde abgebucht. "
         "Schreib mir bitte eine E-Mail."
     )
 
-    def __init__(self, *, code: str = "") -> None:
+    def __init__(self, *, code: str = "", status: int = 0) -> None:
         self.code = code
+        self.status = status
         super().__init__()
 
 
@@ -157,6 +161,12 @@ class NothingToRefund(BookingError):
     """More should go back than there is, or the money is being fought over."""
 
     message = "So viel lässt sich von dieser Zahlung nicht erstatten."
+
+
+class RefundChanged(BookingError):
+    """Between looking and pressing, something else was sent back or failed."""
+
+    message = "An dieser Zahlung hat sich inzwischen etwas geändert. Sieh sie dir noch einmal an."
 
 
 class PaymentUnclear(BookingError):

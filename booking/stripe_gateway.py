@@ -327,7 +327,7 @@ def _in_our_words(error: stripe.StripeError) -> Exception:
         return PaymentsAway(spoiled=True)
     if status in (HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS):
         return PaymentsAway()
-    return PaymentsRefused(code=code)
+    return PaymentsRefused(code=code, status=status)
 
 
 @lru_cache(maxsize=4)

@@ -183,7 +183,8 @@ def _mailing(env: Env, profile: str) -> Mailing:
 
 def _paying(env: Env, profile: str) -> Paying:
     key = env.str("STRIPE_SECRET_KEY", "")
-    secrets: list[str] = env.list("STRIPE_WEBHOOK_SECRET", [])
+    listed: list[str] = env.list("STRIPE_WEBHOOK_SECRET", [])
+    secrets = [secret.strip() for secret in listed if secret.strip()]
     base = env.str("STRIPE_API_BASE", STRIPE_API).rstrip("/")
     # None of these sentences repeats a value: it may be a key.
     if key and not key.startswith(LIVE_KEYS + TEST_KEYS):

@@ -7,10 +7,16 @@ Dates read „Montag, 23. November 2026“ or „Mo., 23.11.2026“, times „14
 from __future__ import annotations
 
 import math
+import re
 from datetime import date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 NBSP = "\u00a0"
+# „1.234,50“, „47,5“, „47“; a point before one or two digits can only be meant as a comma.
+# The digits are bounded, as Python refuses to count endless ones.
+AMOUNT = re.compile(
+    r"([0-9]{1,3}(?:\.[0-9]{3}){1,5}|[0-9]{1,15})(?:,([0-9]{1,2}))?|([0-9]{1,15})\.([0-9]{1,2})"
+)
 WEEKDAYS = ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag")
 MONTHS = (
     "Januar",
@@ -110,8 +116,27 @@ def until_before(hours: int) -> str:
     return "bis eine Stunde vorher" if hours == 1 else f"bis {hours}{NBSP}Stunden vorher"
 
 
+class NoAmount(ValueError):
+    """What somebody wrote is no amount of money; the sentence says how to write one."""
+
+
 def euros(cents: int) -> str:
     """„1.234,50 €“ from integer cents."""
+    return f"{amount(cents)}{NBSP}€"
+
+
+def amount(cents: int) -> str:
+    """„1.234,50“: the same without the sign, for fields and columns that say euros anyway."""
     whole, rest = divmod(abs(cents), 100)
     text = f"{whole:,}".replace(",", ".")
-    return f"{'−' if cents < 0 else ''}{text},{rest:02}{NBSP}€"
+    return f"{'−' if cents < 0 else ''}{text},{rest:02}"
+
+
+def cents(text: str) -> int:
+    """Integer cents from what people write: „47,50“, „47,5 €“, „1.234,50“. Raises NoAmount."""
+    plain = re.sub(r"\s|€|EUR", "", text)
+    found = AMOUNT.fullmatch(plain)
+    if found is None:
+        raise NoAmount("Schreib den Betrag wie 47,50.")
+    whole, fraction = (found[1].replace(".", ""), found[2]) if found[1] else (found[3], found[4])
+    return int(whole) * 100 + int((fraction or "").ljust(2, "0"))

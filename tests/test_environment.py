@@ -86,6 +86,87 @@ def test_the_local_profile_is_refused_for_a_public_address(environ):
         environment.read()
 
 
+LIVE, TEST, SECRET = "sk_live_4f9c27", "rk_test_8d1e03", "whsec_2b7a55"
+LOCAL = {"SITE_PROFILE": "local", "SITE_URL": "http://localhost:8000"}
+STAND_IN = "http://127.0.0.1:12111"
+
+
+def paying(environ, **changes: str | None):
+    environ(**changes)
+    return environment.read().paying
+
+
+def test_without_a_key_nothing_can_be_paid(environ):
+    found = paying(environ)
+
+    assert (found.secret_key, found.webhook_secrets, found.is_live) == ("", [], False)
+    assert found.api_base == "https://api.stripe.com"
+
+
+@pytest.mark.parametrize("key", ["sk_live_1", "rk_live_1"])
+def test_a_live_key_means_real_money(environ, key):
+    assert paying(environ, STRIPE_SECRET_KEY=key, STRIPE_WEBHOOK_SECRET=SECRET).is_live
+
+
+@pytest.mark.parametrize("key", ["sk_test_1", "rk_test_1"])
+def test_a_test_key_is_good_everywhere(environ, key):
+    for profile in ({}, LOCAL, {**LOCAL, "SITE_PROFILE": "test"}):
+        found = paying(environ, STRIPE_SECRET_KEY=key, STRIPE_WEBHOOK_SECRET=SECRET, **profile)
+        assert not found.is_live
+
+
+def test_several_webhook_secrets_hold_while_one_is_rotated(environ):
+    found = paying(environ, STRIPE_SECRET_KEY=TEST, STRIPE_WEBHOOK_SECRET="whsec_new, whsec_old")
+
+    assert found.webhook_secrets == ["whsec_new", "whsec_old"]
+
+
+@pytest.mark.parametrize("base", [STAND_IN, "http://localhost:12111/", "http://[::1]:12111"])
+def test_a_stand_in_for_stripe_lives_on_this_machine(environ, base):
+    found = paying(
+        environ,
+        STRIPE_SECRET_KEY=TEST,
+        STRIPE_WEBHOOK_SECRET=SECRET,
+        STRIPE_API_BASE=base,
+        **LOCAL,
+    )
+
+    assert found.api_base == base.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"STRIPE_SECRET_KEY": "pk_live_4f9c27"}, "STRIPE_SECRET_KEY is no secret key"),
+        ({"STRIPE_SECRET_KEY": "4f9c27"}, "STRIPE_SECRET_KEY is no secret key"),
+        ({"STRIPE_SECRET_KEY": LIVE, **LOCAL}, "is a live key, but SITE_PROFILE is local"),
+        ({"STRIPE_SECRET_KEY": "rk_live_4f9c27", **LOCAL}, "is a live key"),
+        ({"STRIPE_SECRET_KEY": LIVE, "STRIPE_WEBHOOK_SECRET": None}, "SECRET is missing"),
+        ({"STRIPE_SECRET_KEY": TEST, "STRIPE_WEBHOOK_SECRET": ""}, "SECRET is missing"),
+        ({"STRIPE_SECRET_KEY": TEST, "STRIPE_WEBHOOK_SECRET": " , "}, "SECRET is missing"),
+        ({"STRIPE_SECRET_KEY": TEST, "STRIPE_WEBHOOK_SECRET": "2b7a55"}, "begin with whsec_"),
+        (
+            {"STRIPE_SECRET_KEY": TEST, "STRIPE_WEBHOOK_SECRET": f"{SECRET},2b7a55"},
+            "begin with whsec_",
+        ),
+        ({"STRIPE_WEBHOOK_SECRET": "2b7a55"}, "begin with whsec_"),
+        ({"STRIPE_API_BASE": STAND_IN}, "STRIPE_API_BASE must be https://api.stripe.com"),
+        ({"STRIPE_API_BASE": "https://stripe.example/2b7a55"}, "STRIPE_API_BASE must be"),
+        ({"STRIPE_API_BASE": "https://stripe.example", **LOCAL}, "STRIPE_API_BASE must be"),
+    ],
+)
+def test_a_way_to_stripe_that_cannot_be_meant_is_refused_without_repeating_it(
+    environ, changes, sentence
+):
+    environ(**{"STRIPE_WEBHOOK_SECRET": SECRET, **changes})
+
+    with pytest.raises(ImproperlyConfigured, match=re.escape(sentence)) as refused:
+        environment.read()
+
+    for value in ("4f9c27", "8d1e03", "2b7a55"):
+        assert value not in str(refused.value)
+
+
 def test_the_example_file_explains_every_variable():
     source = (ROOT / "coaching_site" / "environment.py").read_text()
     source += (ROOT / "coaching_site" / "gunicorn.py").read_text()

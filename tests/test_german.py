@@ -4,6 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from coaching_site import german
 
@@ -51,3 +53,54 @@ def test_a_zone_is_named_as_it_stands_at_that_moment(zone, moment, name):
 )
 def test_prices_have_a_comma_and_the_sign_behind(cents, text):
     assert german.euros(cents) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "cents"),
+    [
+        ("47,50", 4750),
+        ("47,5", 4750),
+        ("47", 4700),
+        ("47.5", 4750),
+        ("47.50", 4750),
+        ("1.234,50", 123450),
+        ("1234,50", 123450),
+        ("1.234", 123400),
+        ("1.234.567,89", 123456789),
+        ("0,05", 5),
+        ("0", 0),
+        (" 150,00\u00a0€ ", 15000),
+        ("150 EUR", 15000),
+    ],
+)
+def test_an_amount_is_read_as_people_write_it(text, cents):
+    assert german.cents(text) == cents
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "abc",
+        "",
+        "€",
+        ",50",
+        "-5",
+        "−5",
+        "47,505",
+        "1.23,50",
+        "1,234.50",
+        "1.2345",
+        "1e3",
+        "٣",
+        "9" * 5000,
+    ],
+)
+def test_what_is_no_amount_is_answered_with_how_to_write_one(text):
+    with pytest.raises(german.NoAmount, match="Schreib den Betrag wie 47,50"):
+        german.cents(text)
+
+
+@given(st.integers(min_value=0, max_value=10**12))
+def test_what_is_shown_can_be_typed_again(cents):
+    assert german.cents(german.amount(cents)) == cents
+    assert german.cents(german.euros(cents)) == cents

@@ -1,7 +1,17 @@
-"""The coach's desk: appointments to look at and call off, hours and types of call to set."""
+"""The coach's desk: appointments and their money, hours and types of call to set."""
 
+from booking.admin.alarms import AlarmAdmin
 from booking.admin.bookings import BookingAdmin
 from booking.admin.calendar import CalendarAdmin, CallTypeAdmin, OneOffLinkAdmin
 from booking.admin.feeds import BusyFeedAdmin
+from booking.admin.payments import DepositAdmin
 
-__all__ = ["BookingAdmin", "BusyFeedAdmin", "CalendarAdmin", "CallTypeAdmin", "OneOffLinkAdmin"]
+__all__ = [
+    "AlarmAdmin",
+    "BookingAdmin",
+    "BusyFeedAdmin",
+    "CalendarAdmin",
+    "CallTypeAdmin",
+    "DepositAdmin",
+    "OneOffLinkAdmin",
+]

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
@@ -15,16 +14,17 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.views.decorators.http import require_POST
 
-from booking import attendance, cancellation, scheduling
-from booking.admin import by_hand, links, why
+from booking import attendance, scheduling
+from booking.admin import by_hand, cancelling, links, money, refunding, why
+from booking.admin.read_only import ReadOnly
 from booking.errors import BookingError, RequestOver
-from booking.models import Booking, Notification
+from booking.models import Booking, Deposit, Notification
 from coaching_site import german
 from coaching_site.desk.csv_export import csv_response
 
@@ -46,20 +46,13 @@ COLUMNS = (
     "Gebucht am",
     "Abgesagt am",
     "Abgesagt von",
+    "Preis",
+    "Beim Buchen fällig",
+    "Bezahlt",
+    "Erstattet",
+    "Behalten",
+    "Ohne Zahlung eingetragen",
 )
-
-
-class ReadOnly(admin.options.BaseModelAdmin[Any]):
-    """What rules own can be looked at, not written."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 def asked_time(request: HttpRequest) -> str:
@@ -130,7 +123,7 @@ class NotificationInline(ReadOnly, admin.TabularInline[Notification, Booking]):
 
 @admin.register(Booking)
 class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
-    list_display = ["when", "name", "call_type", "about", "status", "mails"]
+    list_display = ["when", "name", "call_type", "about", "status", "paid", "mails"]
     list_display_links = ["when", "name"]
     list_filter = [When, "status", Attendance, "call_type"]
     list_select_related = ["call_type", "calendar"]
@@ -181,7 +174,7 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
     readonly_fields = ["when", "answered"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Booking]:
-        return super().get_queryset(request).prefetch_related("notifications")
+        return super().get_queryset(request).prefetch_related("notifications__refund", "deposits")
 
     def get_ordering(self, request: HttpRequest) -> list[str | Combinable]:
         """What comes in the order it comes; what was with the latest first."""
@@ -192,6 +185,11 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
         own = [
             path("warum-belegt/", view(self.why_view), name="booking_booking_why"),
             path("<int:pk>/absagen/", view(self.cancel_view), name="booking_booking_cancel"),
+            path(
+                "<int:pk>/erstatten/<int:deposit_pk>/",
+                view(self.refund_view),
+                name="booking_booking_refund",
+            ),
             path("<int:pk>/anfrage/", view(self.answer_view), name="booking_booking_answer"),
             path("<int:pk>/verschieben/", view(self.move_view), name="booking_booking_move"),
             path(
@@ -226,13 +224,20 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
         booking = self.get_object(request, object_id)
         may = {
             "has_cancel_permission": self.has_cancel_permission(request),
+            "has_refund_permission": self.has_refund_permission(request),
             "missable": booking is not None and booking.can_be_missed(timezone.now()),
+            "money": money.box(booking) if booking is not None else None,
         }
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **may})
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         """Who may change appointments may call them off."""
         return bool(request.user.has_perm("booking.change_booking"))
+
+    def has_refund_permission(self, request: HttpRequest) -> bool:
+        """Who may decide how much money goes back."""
+        may_look = self.has_view_permission(request)
+        return bool(may_look and request.user.has_perm("booking.refund_deposit"))
 
     @admin.display(description="Termin", ordering="start")
     def when(self, booking: Booking) -> str:
@@ -246,6 +251,10 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
     def answered(self, booking: Booking) -> str | SafeString:
         """What was asked, as it was asked then, and the answers."""
         return render_to_string("admin/booking/booking/answers.html", {"answers": booking.answers})
+
+    @admin.display(description="Zahlung")
+    def paid(self, booking: Booking) -> str:
+        return money.word(booking)
 
     @admin.display(description="Mails")
     def mails(self, booking: Booking) -> str:
@@ -262,22 +271,24 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
     @admin.action(description="Absagen", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Booking]) -> HttpResponse | None:
         """Ask first, with room for a word to the guests; then call off what can be called off."""
-        if "yes" in request.POST:
-            self._call_off(request, queryset)
-            return None
-        back = reverse("admin:booking_booking_changelist")
-        return self._ask_to_call_off(request, queryset, back, from_list=True)
+        return cancelling.several(request, self, queryset)
 
     def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The same question and the same deed, from the booking's own page."""
         if not self.has_cancel_permission(request):
             raise PermissionDenied
         booking = get_object_or_404(self.get_queryset(request), pk=pk)
-        back = links.to(booking).address
-        if request.method == "POST":
-            self._call_off(request, [booking])
-            return redirect(back)
-        return self._ask_to_call_off(request, [booking], back)
+        return cancelling.one(
+            request, self, booking, may_choose=self.has_refund_permission(request)
+        )
+
+    def refund_view(self, request: HttpRequest, pk: int, deposit_pk: int) -> HttpResponse:
+        """Money back for whatever reason; the appointment stays as it is."""
+        if not self.has_refund_permission(request):
+            raise PermissionDenied
+        booking = get_object_or_404(self.get_queryset(request), pk=pk)
+        deposit = get_object_or_404(Deposit, pk=deposit_pk, booking=booking)
+        return refunding.refund(request, self, booking, deposit)
 
     def move_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Another time, for whoever may change appointments."""
@@ -297,7 +308,8 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
             return redirect(back)
         if request.method == "POST":
             if "decline" in request.POST:
-                self._call_off(request, [booking])
+                note = request.POST.get("note", "").strip()[:1000]
+                cancelling.call_off(request, self, [booking], note=note)
             else:
                 self._accept(request, [booking])
             return redirect(back)
@@ -327,34 +339,6 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
                 self.message_user(
                     request, f"{booking}: angenommen. Beide Seiten bekommen eine Mail."
                 )
-
-    def _ask_to_call_off(
-        self, request: HttpRequest, bookings: Iterable[Booking], back: str, from_list: bool = False
-    ) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Absagen",
-            "opts": self.opts,
-            "bookings": [(booking, self.when(booking)) for booking in bookings],
-            "back": back,
-            "checkbox_name": ACTION_CHECKBOX_NAME if from_list else "",
-        }
-        return TemplateResponse(request, "admin/booking/booking/cancel.html", context)
-
-    def _call_off(self, request: HttpRequest, bookings: Iterable[Booking]) -> None:
-        done = 0
-        note = request.POST.get("note", "").strip()[:1000]
-        for booking in bookings:
-            try:
-                cancellation.cancel_by_coach(booking, now=timezone.now(), note=note)
-            except BookingError:
-                self.message_user(
-                    request, f"{booking}: Hier gibt es nichts abzusagen.", messages.WARNING
-                )
-            else:
-                done += 1
-        if done:
-            self.message_user(request, f"Abgesagt: {done}. Beide Seiten bekommen eine Mail.")
 
     @admin.action(description="Nicht erschienen", permissions=["cancel"])
     def mark_no_show(self, request: HttpRequest, queryset: QuerySet[Booking]) -> None:
@@ -412,4 +396,7 @@ def _row(booking: Booking) -> list[object]:
         local(booking.confirmed_at),
         local(booking.cancelled_at),
         booking.get_cancelled_by_display(),
+        *map(german.amount, (booking.price_cents, booking.deposit_cents)),
+        *map(german.amount, money.sums(booking.deposits.all())),
+        "ja" if booking.deposit_waived else "",
     ]

@@ -120,4 +120,5 @@ def _moved(before: Booking, moved: Booking, *, now: datetime) -> str:
 def _done(booking: Booking) -> str:
     told = any(booking.notifications.all())
     mail = "Die Bestätigung geht an den Gast." if told else "Es geht keine Bestätigung an den Gast."
-    return f"Eingetragen: {booking.name}, {links.when(booking)}. {mail}"
+    waived = " Ohne Online-Zahlung." if booking.deposit_waived else ""
+    return f"Eingetragen: {booking.name}, {links.when(booking)}.{waived} {mail}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -17,10 +18,13 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from booking import scheduling
+from booking.admin.prices import CallTypeForm
 from booking.models import Calendar, CallType, DateOverride, OneOffLink, Question, WeeklyHours
-from booking.models.calendar import new_feed_secret, new_secret
+from booking.models.calendar import new_feed_secret, new_secret, payments_are_on
 from coaching_site import german, links
+from pages.models import Practice
 
+PRICE = "Preis und Absage"
 YEAR = timedelta(days=365)
 
 
@@ -167,11 +171,37 @@ class CallTypeAdmin(admin.ModelAdmin[CallType]):
                 ]
             },
         ),
-        ("Ort und Preis", {"fields": ["place_kind", "place_detail", "preparation", "price_cents"]}),
+        (
+            PRICE,
+            {
+                "fields": [
+                    "price_cents",
+                    "deposit_cents",
+                    "cancel_free_hours",
+                    "cancel_keep_cents",
+                    "cancel_keep_percent",
+                    "reads_as",
+                ]
+            },
+        ),
+        ("Ort", {"fields": ["place_kind", "place_detail", "preparation"]}),
     ]
-    readonly_fields = ["secret_link"]
+    readonly_fields = ["secret_link", "reads_as"]
+    form = CallTypeForm
     inlines = [QuestionInline]
     actions = ["renew_secret"]
+
+    def get_fieldsets(self, request: HttpRequest, obj: CallType | None = None) -> Any:
+        """What keeps guests from paying is said where the price is set."""
+        note = _payments_off()
+        return [
+            (name, {**options, "description": note} if name == PRICE and note else options)
+            for name, options in super().get_fieldsets(request, obj)
+        ]
+
+    @admin.display(description="So liest es sich")
+    def reads_as(self, call_type: CallType) -> str:
+        return _terms(call_type) if call_type.pk else "Steht hier nach dem Sichern."
 
     @admin.display(description="Link zum Kopieren")
     def secret_link(self, call_type: CallType) -> str | SafeString:
@@ -193,7 +223,8 @@ class CallTypeAdmin(admin.ModelAdmin[CallType]):
 
     @admin.display(description="Preis", ordering="price_cents")
     def price(self, call_type: CallType) -> str:
-        return "kostenlos" if call_type.is_bookable else german.euros(call_type.price_cents)
+        price = german.euros(call_type.price_cents) if call_type.price_cents else "kostenlos"
+        return price if call_type.is_bookable else f"{price}, nur im Angebot"
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A type that was booked stays; take it out of the offer instead."""
@@ -217,6 +248,34 @@ class OneOffLinkAdmin(admin.ModelAdmin[OneOffLink]):
             return "Gibt es nach dem Sichern."
         address = reverse("booking:days_of", args=[one_off.address])
         return format_html("<code>{}</code>", links.absolute(address))
+
+
+def _payments_off() -> str:
+    """Why guests cannot pay here; "" if they can."""
+    if not settings.STRIPE_SECRET_KEY:
+        return "Stripe ist nicht eingerichtet: Gespräche mit Preis stehen nur im Angebot, buchen kann sie niemand."
+    if not payments_are_on():
+        missing = ", ".join(Practice.current().placeholders())
+        return f"Gespräche mit Preis stehen nur im Angebot, bis das fertig ist: {missing}."
+    return ""
+
+
+def _terms(call_type: CallType) -> str:
+    """Price and terms in words, with the sums they come to."""
+    if not call_type.price_cents:
+        return "Kostenlos; beim Buchen wird nichts bezahlt."
+    price, due = call_type.price_cents, call_type.due_cents
+    rest = price - due
+    paid = f"davon {german.euros(due)} beim Buchen, {german.euros(rest)} später"
+    what = f"{german.euros(price)}, {paid if rest else 'beim Buchen zu bezahlen'}."
+    kept = call_type.kept_cents(due)
+    if not kept:
+        return f"{what} Sagt der Gast ab, geht immer alles zurück."
+    until = german.until_before(call_type.cancel_free_hours)
+    return (
+        f"{what} Sagt der Gast {until} ab, geht alles zurück; danach behältst du "
+        f"{german.euros(kept)} von {german.euros(due)}."
+    )
 
 
 def _holidays(calendar: Calendar) -> list[dict[str, object]]:

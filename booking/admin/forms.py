@@ -200,6 +200,13 @@ class ByHandForm(TimeForm):
         initial: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(data, initial={"form_token": uuid.uuid4(), **(initial or {})})
+        priced = CallType.objects.filter(price_cents__gt=0).values_list("title", flat=True)
+        if titles := ", ".join(f"„{title}“" for title in priced):
+            self.fields[
+                "call_type"
+            ].help_text = (
+                f"Ohne Online-Zahlung eingetragen wird {titles}; über das Geld sprecht ihr euch ab."
+            )
 
     def clean_email(self) -> str:
         return one_spelling(self.cleaned_data["email"])

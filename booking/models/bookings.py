@@ -14,7 +14,7 @@ from django.db import models
 from django.db.models import Exists, F, Func, OuterRef, Q
 from django.db.models.functions import Lower
 
-from booking.models.calendar import Calendar, CallType, OneOffLink, real_zone
+from booking.models.calendar import Calendar, CallType, OneOffLink, kept_of, real_zone
 from booking.models.questions import Answer
 from booking.slots import Interval, Taken
 
@@ -454,8 +454,7 @@ class Booking(models.Model):
         """What the guest does not get back of `paid_cents`, should they call it off now."""
         if now <= self.cancel_free_until:
             return 0
-        share = paid_cents * self.cancel_keep_percent // 100  # rounded in the guest's favour
-        return min(paid_cents, self.cancel_keep_cents + share)
+        return kept_of(paid_cents, cents=self.cancel_keep_cents, percent=self.cancel_keep_percent)
 
     def is_held(self, now: datetime) -> bool:
         """Whether this hold still keeps others out; its time decides, not a job that tidies up."""

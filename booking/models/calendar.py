@@ -93,6 +93,11 @@ def payments_are_on() -> bool:
     return not settings.STRIPE_IS_LIVE or not Practice.current().placeholders()
 
 
+def kept_of(paid_cents: int, *, cents: int, percent: int) -> int:
+    """A sum and a share of what was paid, together at most all of it; rounded in the guest's favour."""
+    return min(paid_cents, cents + paid_cents * percent // 100)
+
+
 class FederalState(models.TextChoices):
     """Where the coach's public holidays come from; the names are those of ISO 3166-2:DE."""
 
@@ -552,6 +557,10 @@ class CallType(models.Model):
     def due_cents(self) -> int:
         """What is paid when booking: the deposit, or all of it."""
         return self.deposit_cents or self.price_cents
+
+    def kept_cents(self, paid_cents: int) -> int:
+        """What stays of `paid_cents` with the coach when a guest calls it off late."""
+        return kept_of(paid_cents, cents=self.cancel_keep_cents, percent=self.cancel_keep_percent)
 
     @property
     def is_bookable(self) -> bool:

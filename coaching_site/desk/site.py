@@ -6,6 +6,9 @@ from typing import Any
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
+
+from booking.models import Alarm
 
 TECHNICAL = {"procrastinate"}
 
@@ -16,6 +19,14 @@ class DeskSite(AdminSite):
     index_title = "Übersicht"
     empty_value_display = "–"
     enable_nav_sidebar = True
+
+    def index(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
+        """The first page says first whether something about money needs a person."""
+        may_look = request.user.has_perm("booking.view_alarm")
+        open_alarms = Alarm.objects.open().count() if may_look else 0
+        return super().index(request, {**(extra_context or {}), "open_alarms": open_alarms})
 
     def get_app_list(
         self, request: HttpRequest, app_label: str | None = None

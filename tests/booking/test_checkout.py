@@ -27,7 +27,7 @@ def session(booking, stripe, now):
 
 
 @pytest.fixture
-def booked(booking, session, stripe, now) -> Booking:
+def booked(booking: Booking, session, stripe, now) -> Booking:
     stripe.pay(session["id"])
     return checkout.look(booking, now=now)
 

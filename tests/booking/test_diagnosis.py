@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from booking import diagnosis, scheduling
+from booking import checkout, diagnosis, scheduling
 from booking.models import DateOverride
 from coaching_site.german import NBSP
 from tests.booking.conftest import BEN, HALF_PAST_NINE, NINE, hold, new_type, somebody
@@ -235,3 +235,24 @@ def test_an_evening_that_reaches_into_the_day_says_when_it_began(calendar, now):
         "Di., 02.03.2027, 22:00–02:00 Uhr",
         "22:00–02:00 Uhr",
     ]
+
+
+def test_a_hold_that_is_being_paid_says_so(paid_type, stripe, now):
+    booking = hold(paid_type, now=now)
+    checkout.begin(booking, now=now)
+
+    finding = only(paid_type, NINE, now)
+    pieces = diagnosis.day_plan(paid_type.calendar, date(2027, 3, 3), now=now)
+
+    assert finding.sentence == (
+        "Jemand bezahlt gerade 09:00–09:30 Uhr; die Zeit wird bis 09:35 Uhr gehalten."
+    )
+    assert "wird gerade bezahlt, bis 09:35 Uhr" in [plain(piece.what) for piece in pieces]
+
+
+def test_a_hold_nobody_pays_any_more_is_a_hold_again(paid_type, stripe, now):
+    booking = hold(paid_type, now=now)
+    checkout.begin(booking, now=now)
+    checkout.end_payment(booking, now=now)
+
+    assert "Jemand bucht gerade" in only(paid_type, NINE, now).sentence
