@@ -90,6 +90,11 @@ def payments_are_on() -> bool:
     return not settings.STRIPE_IS_LIVE or not Practice.current().placeholders()
 
 
+def kept_of(paid_cents: int, *, fixed_cents: int, percent: int) -> int:
+    """What stays with the coach of a payment when it is called off late; cents round to the guest."""
+    return min(paid_cents, fixed_cents + paid_cents * percent // 100)
+
+
 class FederalState(models.TextChoices):
     """Where the coach's public holidays come from; the names are those of ISO 3166-2:DE."""
 
@@ -550,6 +555,24 @@ class CallType(models.Model):
     def due_cents(self) -> int:
         """What is paid when booking: the deposit, or all of it."""
         return self.deposit_cents or self.price_cents
+
+    @property
+    def rest_cents(self) -> int:
+        """What is left to pay of the price after that."""
+        return self.price_cents - self.due_cents
+
+    @property
+    def kept_if_late_cents(self) -> int:
+        """What the guest does not get back when calling off later than is free."""
+        if not self.cancel_free_hours:
+            return 0  # there is no later than until the start
+        return kept_of(
+            self.due_cents, fixed_cents=self.cancel_keep_cents, percent=self.cancel_keep_percent
+        )
+
+    @property
+    def back_if_late_cents(self) -> int:
+        return self.due_cents - self.kept_if_late_cents
 
     @property
     def is_bookable(self) -> bool:
