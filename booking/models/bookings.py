@@ -483,7 +483,7 @@ class Booking(models.Model):
     @property
     def can_end_free(self) -> bool:
         """Whether, when its time was chosen, it could still be called off without costs."""
-        return (self.moved_at or self.confirmed_at or self.created_at) < self.cancel_free_until
+        return (self.moved_at or self.confirmed_at or self.created_at) <= self.cancel_free_until
 
     @property
     def kept_cents(self) -> int:

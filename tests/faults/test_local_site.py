@@ -34,7 +34,7 @@ def test_the_password_is_shown_once_and_data_survives(local_site):
 
     assert first
     assert "Password:" not in local_site.output
-    assert local_site.query("SELECT count(*) FROM booking_calltype") == [(2,)]
+    assert local_site.query("SELECT count(*) FROM booking_calltype") == [(3,)]
 
 
 def test_a_taken_port_is_said_in_a_sentence(local_site):
