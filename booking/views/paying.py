@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
@@ -31,7 +32,7 @@ def paid(request: HttpRequest, token: str) -> HttpResponse:
     try:
         if booking.is_unfinished:
             booking = checkout.look(booking, now=now)
-        state = _state(booking)
+        state = _state(booking, now=now)
     except (PaymentsAway, PaymentsRefused):
         state = "away"
     if not booking.is_unfinished:
@@ -50,11 +51,11 @@ def paid(request: HttpRequest, token: str) -> HttpResponse:
     return render(request, "booking/paid.html", page, status=503 if state == "away" else 200)
 
 
-def _state(booking: Booking) -> str:
+def _state(booking: Booking, *, now: datetime) -> str:
     """How the payment for something that is not booked stands, now that Stripe was asked."""
     if booking.has_unclear_money:
         return "unclear"
-    if booking.is_being_paid:
+    if booking.is_being_paid or booking.is_held(now):
         return "open"
     return "back" if booking.deposits.paid().exists() else "over"
 

@@ -374,7 +374,8 @@ def test_a_forged_way_back_without_having_been_at_stripe(client, booking):
     html = words(client.get(address("bezahlt", booking)))
 
     booking.refresh_from_db()
-    assert "Nichts wurde abgebucht" in html
+    assert "Noch ist keine Zahlung da" in html
+    assert "noch bis 09:15 Uhr für dich gehalten" in html
     assert not booking.is_confirmed
 
 

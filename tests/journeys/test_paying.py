@@ -191,6 +191,7 @@ def visited(browser: Browser, site: Site) -> dict[str, str]:
     page.get_by_role("button", name=ORDER).click()
     walk_to_the_review(page, new_guest(), day=2)
     found["over"] = page.url.replace("/pruefen/", "/bezahlt/")
+    page.get_by_role("button", name="Zeit wieder freigeben").click()
     for state in ("booked", "cancelled"):
         walk_to_the_review(page, new_guest(), day=2)
         page.get_by_role("button", name=ORDER).click()
