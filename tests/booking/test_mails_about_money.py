@@ -24,7 +24,7 @@ def practice(db) -> Practice:
 
 @pytest.fixture
 def booked(paid_type, stripe, now) -> Booking:
-    booking: Booking = hold(paid_type, now=now)
+    booking = hold(paid_type, now=now)
     checkout.begin(booking, now=now)
     stripe.pay(stripe.sessions[0]["id"])
     return checkout.look(booking, now=now)

@@ -50,14 +50,14 @@ def booking(paid_type, now) -> Booking:
 
 
 @pytest.fixture
-def there(client, booking, stripe) -> Booking:
+def there(client, booking: Booking, stripe) -> Booking:
     """A guest who pressed the button and is looking at Stripe's page."""
     assert client.post(address("pruefen", booking)).status_code == 303
     return booking
 
 
 @pytest.fixture
-def booked(there, stripe, now) -> Booking:
+def booked(there: Booking, stripe, now) -> Booking:
     stripe.pay(stripe.sessions[0]["id"])
     return checkout.look(there, now=now)
 

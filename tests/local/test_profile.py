@@ -11,7 +11,7 @@ from coaching_site.local.profile import Profile, StandIn
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch) -> Path:
+def folder(tmp_path: Path, monkeypatch) -> Path:
     monkeypatch.setenv("DATA_FOLDER", str(tmp_path))
     monkeypatch.setenv("DATABASE_URL", "postgres://nobody@localhost/nothing")
     monkeypatch.setenv("PORT", "8123")
