@@ -124,16 +124,23 @@ class NotMovable(BookingError):
 class BeingPaid(BookingError):
     """Somebody may be paying for this hold right now; its page at Stripe must be ended first."""
 
-    message = "Für diesen Termin läuft gerade eine Zahlung."
+    message = (
+        "Für deinen Termin läuft gerade eine Zahlung. "
+        "Bitte warte einen Moment und versuch es noch einmal."
+    )
 
 
 class PaymentsAway(BookingError):
     """Stripe did not answer, or not sensibly: nobody knows what became of the question.
 
     `spoiled` says that asking again with the same idempotency key would get the same answer.
+    The sentence promises nothing about money: an earlier page may have been paid meanwhile.
     """
 
-    message = "Der Zahlungsdienst antwortet gerade nicht. Nichts wurde abgebucht, deine Angaben sind noch da."
+    message = (
+        "Der Zahlungsdienst antwortet gerade nicht. Deine Angaben sind noch da, "
+        "bitte versuch es in ein paar Minuten noch einmal."
+    )
 
     def __init__(self, *, spoiled: bool = False) -> None:
         self.spoiled = spoiled
@@ -146,10 +153,7 @@ class PaymentsRefused(BookingError):
     `status` is the answer's number: 401 for a key nobody knows, 403 for one that lacks the right.
     """
 
-    message = (
-        "Die Zahlung lässt sich gerade nicht öffnen. Nichts wurde abgebucht. "
-        "Schreib mir bitte eine E-Mail."
-    )
+    message = "Die Zahlung lässt sich gerade nicht öffnen. Schreib mir bitte eine E-Mail."
 
     def __init__(self, *, code: str = "", status: int = 0) -> None:
         self.code = code

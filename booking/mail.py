@@ -48,6 +48,7 @@ def cancellation_to_guest(booking: Booking) -> None:
         to=booking.email,
         file=calendar_file(booking),
         method="CANCEL",
+        more=_money_after(booking),
     )
 
 
@@ -60,6 +61,7 @@ def cancellation_to_coach(booking: Booking) -> None:
         booking,
         to=settings.COACH_EMAIL,
         reply_to=booking.email,
+        more=_money_after(booking),
     )
 
 
@@ -131,11 +133,17 @@ def refund_to_guest(booking: Booking, refund: Refund) -> None:
 
 
 def paid_too_late_to_guest(booking: Booking) -> None:
-    _send("paid_too_late_guest", booking, to=booking.email)
+    _send("paid_too_late_guest", booking, to=booking.email, more=_money_back_of_late(booking))
 
 
 def paid_too_late_to_coach(booking: Booking) -> None:
-    _send("paid_too_late_coach", booking, to=settings.COACH_EMAIL, reply_to=booking.email)
+    _send(
+        "paid_too_late_coach",
+        booking,
+        to=settings.COACH_EMAIL,
+        reply_to=booking.email,
+        more=_money_back_of_late(booking),
+    )
 
 
 def alarm_to_coach(alarm: Alarm) -> None:
@@ -204,6 +212,20 @@ def token(booking: Booking) -> str:
 def request_token(booking: Booking) -> str:
     """What opens the coach's page for a request; guests' links do not."""
     return links.sign(REQUEST_PURPOSE, booking.reference)
+
+
+def _money_after(booking: Booking) -> dict[str, object]:
+    """What becomes of the money of an appointment that was called off."""
+    refunds = Refund.objects.of_booking(booking)
+    return {
+        "back_cents": refunds.cents(Refund.Reason.GUEST, Refund.Reason.COACH),
+        "kept_cents": booking.kept_cents,
+        "is_disputed": booking.is_disputed,
+    }
+
+
+def _money_back_of_late(booking: Booking) -> dict[str, object]:
+    return {"back_cents": Refund.objects.of_booking(booking).cents(Refund.Reason.LATE)}
 
 
 def _addresses(booking: Booking) -> dict[str, str]:

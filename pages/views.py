@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 
 from booking import scheduling
 from booking.models import CallType
+from booking.models.calendar import payments_are_on
 from pages import structured_data
 from pages.models import Practice
 
@@ -57,7 +58,8 @@ def imprint(request: HttpRequest) -> HttpResponse:
 @require_safe
 def privacy(request: HttpRequest) -> HttpResponse:
     cookies = {"csrf": settings.CSRF_COOKIE_NAME, "session": settings.SESSION_COOKIE_NAME}
-    return render(request, "pages/privacy.html", {"cookies": cookies})
+    context = {"cookies": cookies, "payments_are_on": payments_are_on()}
+    return render(request, "pages/privacy.html", context)
 
 
 @require_safe

@@ -25,6 +25,7 @@ from psycopg.conninfo import make_conninfo
 
 from coaching_site.local.supervisor import WEB, WORKER, Child
 from tests.mail_server import Mailbox
+from tests.stripe_sandbox import Sandbox
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 90
@@ -34,11 +35,12 @@ TYPING_SECONDS = 2.1
 
 @dataclass
 class Site:
-    """Where the running site is, what it mails, and its database."""
+    """Where the running site is, what it mails, its database, and where its guests pay."""
 
     url: str
     mailbox: Mailbox
     dsn: str
+    stripe: Sandbox
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.dsn, autocommit=True) as connection:
@@ -53,6 +55,8 @@ def running(mailbox: Mailbox, mail_host: str, mail_port: int, folder: Path) -> I
     with psycopg.connect(maintenance, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
     port = free_port()
+    stripe = Sandbox(mode="automatic", webhook_url=f"http://localhost:{port}/stripe/webhook/")
+    stripe.start()
     environment = {
         **os.environ,
         "SITE_PROFILE": "local",
@@ -64,6 +68,9 @@ def running(mailbox: Mailbox, mail_host: str, mail_port: int, folder: Path) -> I
         "EMAIL_PORT": str(mail_port),
         "EMAIL_SECURITY": "none",
         "DATA_FOLDER": str(folder),
+        "STRIPE_SECRET_KEY": stripe.api_key,
+        "STRIPE_WEBHOOK_SECRET": stripe.webhook_secret,
+        "STRIPE_API_BASE": stripe.base_url,
     }
     for command in (["migrate"], ["demo_data"], ["collectstatic", "--noinput"]):
         subprocess.run(
@@ -79,12 +86,13 @@ def running(mailbox: Mailbox, mail_host: str, mail_port: int, folder: Path) -> I
     try:
         url = f"http://localhost:{port}"
         wait_until(lambda: Visitor(url).get("/healthz").status == 200)
-        yield Site(url, mailbox, make_conninfo(maintenance, dbname=name))
+        yield Site(url, mailbox, make_conninfo(maintenance, dbname=name), stripe)
     finally:
         for child in children:
             child.ask_to_stop()
         for child in children:
             child.wait(time.monotonic() + 20)
+        stripe.stop()
 
 
 def free_port() -> int:

@@ -452,9 +452,51 @@ class Booking(models.Model):
 
     def kept_if_cancelled(self, now: datetime, paid_cents: int) -> int:
         """What the guest does not get back of `paid_cents`, should they call it off now."""
-        if now <= self.cancel_free_until:
-            return 0
+        return 0 if now <= self.cancel_free_until else self._kept_late(paid_cents)
+
+    def _kept_late(self, paid_cents: int) -> int:
         return kept_of(paid_cents, cents=self.cancel_keep_cents, percent=self.cancel_keep_percent)
+
+    @property
+    def due_cents(self) -> int:
+        """What is paid when booking: the same word as for a type of call."""
+        return self.deposit_cents
+
+    @property
+    def open_cents(self) -> int:
+        """What is left to pay of the price, whatever came in so far."""
+        return max(0, self.price_cents - self.paid_cents)
+
+    @property
+    def kept_if_late_cents(self) -> int:
+        """What the guest does not get back when calling off later than is free."""
+        if not self.cancel_free_hours:
+            return 0  # there is no later than until the start
+        return self._kept_late(self.paid_cents or self.due_cents)
+
+    @property
+    def back_if_late_cents(self) -> int:
+        return (self.paid_cents or self.due_cents) - self.kept_if_late_cents
+
+    @property
+    def can_end_free(self) -> bool:
+        """Whether, when its time was chosen, it could still be called off without costs."""
+        return (self.moved_at or self.confirmed_at or self.created_at) <= self.cancel_free_until
+
+    @property
+    def kept_cents(self) -> int:
+        """What stays with the coach of what was paid. Asks the database."""
+        return sum(each.kept_cents for each in self.deposits.paid())
+
+    @property
+    def has_unclear_money(self) -> bool:
+        """Whether money came in that belongs to no appointment yet. Asks the database."""
+        return not self.is_confirmed and any(each.unsettled_cents for each in self.deposits.paid())
+
+    @property
+    def is_disputed(self) -> bool:
+        """Whether a bank fights over what was paid. Asks the database."""
+        return any(each.is_disputed for each in self.deposits.paid())
 
     def is_held(self, now: datetime) -> bool:
         """Whether this hold still keeps others out; its time decides, not a job that tidies up."""

@@ -563,6 +563,22 @@ class CallType(models.Model):
         return kept_of(paid_cents, cents=self.cancel_keep_cents, percent=self.cancel_keep_percent)
 
     @property
+    def rest_cents(self) -> int:
+        """What is left to pay of the price after that."""
+        return self.price_cents - self.due_cents
+
+    @property
+    def kept_if_late_cents(self) -> int:
+        """What the guest does not get back when calling off later than is free."""
+        if not self.cancel_free_hours:
+            return 0  # there is no later than until the start
+        return self.kept_cents(self.due_cents)
+
+    @property
+    def back_if_late_cents(self) -> int:
+        return self.due_cents - self.kept_if_late_cents
+
+    @property
     def is_bookable(self) -> bool:
         """Whether guests can book it here: it is free, or they can pay."""
         return self.price_cents == 0 or payments_are_on()

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, models
-from django.db.models import F, Q
+from django.db.models import F, Q, Sum
 
 from booking.models.bookings import Booking
 
@@ -191,6 +191,17 @@ class RefundQuerySet(models.QuerySet["Refund"]):
     def unfinished(self) -> RefundQuerySet:
         return self.filter(status__in=Refund.UNFINISHED)
 
+    def of_booking(self, booking: Booking) -> RefundQuerySet:
+        """What its guest may read, in order; what gave way before Stripe heard of it is no news."""
+        gave_way = Q(status=Refund.Status.CANCELED, stripe_id="")
+        return self.filter(~gave_way, deposit__booking=booking).order_by("created_at", "pk")
+
+    def cents(self, *reasons: Refund.Reason) -> int:
+        """How much goes back for these reasons."""
+        rows = self.counting().filter(reason__in=reasons)
+        total: int | None = rows.aggregate(total=Sum("amount_cents"))["total"]
+        return total or 0
+
 
 class Refund(models.Model):
     """Money that goes back: a row first, then a refund at Stripe.
@@ -274,6 +285,10 @@ class Refund(models.Model):
     @property
     def is_unfinished(self) -> bool:
         return self.status in self.UNFINISHED
+
+    @property
+    def has_gone_wrong(self) -> bool:
+        return self.status in self.GONE_WRONG
 
     @property
     def is_back(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -10,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from booking import cancellation, mail
 from booking.errors import BookingError, NotBooked
+from booking.models import Booking, Refund
 from booking.views.visitor import find_booking, guest_of, unknown_link
 
 
@@ -30,6 +33,7 @@ def booked(request: HttpRequest, token: str) -> HttpResponse:
             "booking": booking,
             "visitor": guest_of(booking),
             "token": token,
+            "refunds": Refund.objects.of_booking(booking),
             "is_over": booking.start <= now,
             "may_move": booking.guest_may_move(now),
             "may_cancel": booking.guest_may_cancel(now),
@@ -40,24 +44,47 @@ def booked(request: HttpRequest, token: str) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def cancel(request: HttpRequest, token: str) -> HttpResponse:
-    """Opening the link changes nothing (mail scanners open links); only its button does."""
+    """Opening the link changes nothing (mail scanners open links); only its button does.
+
+    The button brings along the sum the page promised: should it have changed since, because the
+    time for a free cancellation ended, nothing happens before the guest has read the new one.
+    """
     booking = find_booking(token)
     if booking is None:
         return unknown_link(request)
     now = timezone.now()
-    page = {"booking": booking, "visitor": guest_of(booking), "token": token}
+    money = _money_if_cancelled(booking, now=now)
+    page: dict[str, object] = {
+        "booking": booking,
+        "visitor": guest_of(booking),
+        "token": token,
+        "money": money,
+        "refunds": Refund.objects.of_booking(booking),
+    }
     if request.method != "POST":
         if not (booking.is_cancelled or booking.can_be_called_off):
             page["refusal"] = NotBooked.message
         elif not (booking.is_cancelled or booking.guest_may_cancel(now)):
             page["refusal"] = cancellation.too_late(booking, now=now).message
         return render(request, "booking/cancel.html", page)
+    if money is not None and request.POST.get("zurueck") != str(money["back_cents"]):
+        page["has_changed"] = True
+        return render(request, "booking/cancel.html", page, status=409)
     try:
         cancellation.cancel_by_guest(booking, now=now)
     except BookingError as error:
         page["refusal"] = error.message
         return render(request, "booking/cancel.html", page, status=409)
     return redirect("booking:cancel", token)
+
+
+def _money_if_cancelled(booking: Booking, *, now: datetime) -> dict[str, int] | None:
+    """What goes back and what stays if the guest calls it off at `now`; None where no money is."""
+    there = sum(deposit.refundable_cents for deposit in booking.deposits.paid())
+    if not there or not booking.guest_may_cancel(now):
+        return None
+    back = cancellation.refund_if_cancelled(booking, now=now)
+    return {"back_cents": back, "kept_cents": there - back}
 
 
 @never_cache

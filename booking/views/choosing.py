@@ -53,6 +53,7 @@ class DaysPage:
             "call_type": self.call_type,
             "other_types": self.others,
             "visitor": self.visitor,
+            "is_order": is_bookable and self.call_type.price_cents and not self.visitor.moving,
             "zones": self.visitor.zones(self.now),
             "zone_moment": free[page[0]][0].start if page else self.now,
             "soonest": next(iter(self.offers), None) if is_bookable and since is None else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
@@ -12,8 +13,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
-from booking import checkout, stripe_gateway
+from booking import checkout, scheduling, stripe_gateway
 from booking.errors import PaymentsAway, PaymentsRefused
+from booking.models import Booking, Refund
 from booking.views.visitor import find_booking, guest_of, unknown_link
 
 logger = logging.getLogger(__name__)
@@ -26,25 +28,36 @@ def paid(request: HttpRequest, token: str) -> HttpResponse:
     booking = find_booking(token)
     if booking is None:
         return unknown_link(request)
-    is_away = False
-    if booking.is_unfinished:
-        try:
-            booking = checkout.look(booking, now=timezone.now())
-        except (PaymentsAway, PaymentsRefused):
-            is_away = True
+    now = timezone.now()
+    try:
+        if booking.is_unfinished:
+            booking = checkout.look(booking, now=now)
+        state = _state(booking, now=now)
+    except (PaymentsAway, PaymentsRefused):
+        state = "away"
     if not booking.is_unfinished:
         return redirect("booking:booked", token)
-    payments = list(booking.deposits.all())
-    page = {
+    page: dict[str, object] = {
         "booking": booking,
         "visitor": guest_of(booking),
         "token": token,
-        "is_away": is_away,
-        "is_open": any(payment.is_unfinished for payment in payments),
-        "went_back": any(payment.is_paid and not payment.unsettled_cents for payment in payments),
-        "is_unclear": any(payment.unsettled_cents for payment in payments),
+        "state": state,
     }
-    return render(request, "booking/paid.html", page)
+    if state == "back":
+        page["refunds"] = Refund.objects.of_booking(booking)
+        page["offers"] = scheduling.next_offers(
+            booking.call_type, now=now, after=booking.start, besides=booking
+        )
+    return render(request, "booking/paid.html", page, status=503 if state == "away" else 200)
+
+
+def _state(booking: Booking, *, now: datetime) -> str:
+    """How the payment for something that is not booked stands, now that Stripe was asked."""
+    if booking.has_unclear_money:
+        return "unclear"
+    if booking.is_being_paid or booking.is_held(now):
+        return "open"
+    return "back" if booking.deposits.paid().exists() else "over"
 
 
 @csrf_exempt  # Stripe has no form of ours; its signature is what counts

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from http import HTTPStatus
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -40,10 +41,13 @@ def review(request: HttpRequest, token: str) -> HttpResponse:
     booking = find_booking(token)
     if booking is None:
         return unknown_link(request)
+    is_sent = request.method == "POST"
+    is_known = is_sent or _ask_about_payment(booking, now=now)
     if not booking.is_unfinished:
         return redirect("booking:booked", token)
-    page: dict[str, object] = {"booking": booking, "visitor": guest_of(booking), "token": token}
-    is_sent = request.method == "POST"
+    if not is_sent and booking.has_unclear_money:
+        return redirect("booking:paid", token)
+    page = _page(booking, token)
     try:
         if is_sent:
             return _go_on(booking, token, again="erneut" in request.POST, now=now)
@@ -63,6 +67,7 @@ def review(request: HttpRequest, token: str) -> HttpResponse:
         return _review_with(request, page, booking, problem=error.message, status=409)
     except (PaymentsAway, PaymentsRefused) as error:
         return _review_with(request, page, booking, problem=error.message, status=503)
+    page["is_unsure"] = not is_known
     page["is_being_paid"] = booking.needs_payment and booking.is_being_paid
     return render(request, "booking/review.html", page)
 
@@ -77,7 +82,7 @@ def release(request: HttpRequest, token: str) -> HttpResponse:
     try:
         booking = checkout.give_up(booking, now=timezone.now())
     except (BeingPaid, PaymentsAway, PaymentsRefused):
-        page: dict[str, object] = {"booking": booking, "visitor": guest_of(booking), "token": token}
+        page = _page(booking, token)
         problem = (
             "Der Zahlungsdienst antwortet gerade nicht, deshalb lässt sich die Zeit nicht freigeben. "
             "Sie wird von selbst wieder frei."
@@ -86,6 +91,25 @@ def release(request: HttpRequest, token: str) -> HttpResponse:
     if not booking.is_unfinished:
         return redirect("booking:booked", token)
     return render(request, "booking/released.html", {"visitor": guest_of(booking)})
+
+
+def _page(booking: Booking, token: str) -> dict[str, object]:
+    return {
+        "booking": booking,
+        "visitor": guest_of(booking),
+        "token": token,
+        "is_test_money": not settings.STRIPE_IS_LIVE,
+    }
+
+
+def _ask_about_payment(booking: Booking, *, now: datetime) -> bool:
+    """See how a payment that runs stands, for who comes back from Stripe; whether Stripe said so."""
+    try:
+        if booking.is_unfinished and booking.needs_payment:
+            checkout.look(booking, now=now)
+    except (PaymentsAway, PaymentsRefused):
+        return False
+    return True
 
 
 def _go_on(booking: Booking, token: str, *, again: bool, now: datetime) -> HttpResponse:
@@ -108,5 +132,6 @@ def _review_with(
     """The same page with what went wrong; how long the time is held is read anew."""
     booking.refresh_from_db()
     page["problem"] = problem
-    page["is_being_paid"] = booking.is_being_paid
+    # Who never got an address at Stripe cannot have paid.
+    page["is_untouched"] = not booking.deposits.exclude(session_id="").exists()
     return render(request, "booking/review.html", page, status=status)

@@ -1,4 +1,4 @@
-"""Starts web and worker, starts them again when they die, and stops all of it in order."""
+"""Starts web, worker and the stand-in for Stripe, starts them again when they die, and stops all of it in order."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ PR_SET_PDEATHSIG = 1
 MANAGE = [sys.executable, "manage.py"]
 WEB = [sys.executable, "-m", "gunicorn", "-c", "coaching_site/gunicorn.py"]
 WORKER = [*MANAGE, "procrastinate", "worker"]
+PAYMENTS = [sys.executable, "-m", "tests.stripe_sandbox"]
 
 
 class CannotServe(Exception):
@@ -68,7 +69,7 @@ class Child:
 
 @dataclass
 class Supervisor:
-    """Keeps web, worker and the embedded Postgres alive until it is told to stop."""
+    """Keeps all of them and the embedded Postgres alive until it is told to stop."""
 
     profile: Profile
     children: list[Child] = field(default_factory=list)
@@ -77,6 +78,9 @@ class Supervisor:
     def start(self) -> None:
         environment = self.profile.environment
         self.children = [Child("web", WEB, environment), Child("worker", WORKER, environment)]
+        if self.profile.stand_in is not None:
+            arguments = self.profile.stand_in.arguments(environment["SITE_URL"], self.profile.port)
+            self.children.append(Child("payments", [*PAYMENTS, *arguments], environment))
         for child in self.children:
             child.start()
 
@@ -138,6 +142,10 @@ def _announce(profile: Profile) -> None:
     say(f"The admin:  {address}/verwaltung/   (user: coach)")
     if not profile.environment.get("EMAIL_HOST"):
         say(f"Mails:      {profile.folder / 'mail'}")
+    if profile.stand_in is not None:
+        say("Payments:   a test page on this machine, no real money")
+    else:
+        say("Payments:   Stripe's test mode, by STRIPE_SECRET_KEY")
     say("Ctrl-C stops it.\n")
 
 

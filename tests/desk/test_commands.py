@@ -17,7 +17,7 @@ def test_demo_data_fill_an_empty_site(client, capsys):
 
     assert "Password: " in capsys.readouterr().out
     assert client.get("/termin/").status_code == 200
-    assert CallType.objects.offered().count() == 2
+    assert CallType.objects.offered().count() == 3
 
 
 def test_demo_data_change_nothing_the_second_time(capsys):
@@ -29,6 +29,6 @@ def test_demo_data_change_nothing_the_second_time(capsys):
     call_command("demo_data")
 
     assert capsys.readouterr().out == ""
-    assert CallType.objects.count() == 1
+    assert CallType.objects.count() == 2
     assert get_user_model().objects.count() == 1
     assert Practice.current().city == "Berlin"

@@ -81,10 +81,11 @@ class LocalSite:
         return self.process.wait(timeout=60)
 
     def kill(self, part: str) -> None:
-        """`kill -9` for `web`, `worker` or `database`."""
+        """`kill -9` for `web`, `worker`, `payments` or `database`."""
         patterns = {
             "web": r"gunicorn",
             "worker": r"procrastinate worker",
+            "payments": r"tests\.stripe_sandbox",
             "database": rf"postgres -D {re.escape(str(self.folder))}",
         }
         for pid, command in self._descendants():

@@ -6,10 +6,11 @@ import re
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
-from tests.running_site import ROOT, Visitor
+from tests.running_site import ROOT, TYPING_SECONDS, Visitor, wait_until
 
 # One after the other: each of them wants the machine for itself.
 pytestmark = pytest.mark.xdist_group("faults")
@@ -34,7 +35,31 @@ def test_the_password_is_shown_once_and_data_survives(local_site):
 
     assert first
     assert "Password:" not in local_site.output
-    assert local_site.query("SELECT count(*) FROM booking_calltype") == [(2,)]
+    assert local_site.query("SELECT count(*) FROM booking_calltype") == [(3,)]
+
+
+def test_a_newcomer_can_pay_without_an_account_and_with_processes_that_die(local_site):
+    local_site.start()
+    guest = Visitor(local_site.url)
+    day = guest.get("/termin/sparring/").links("/termin/sparring/2")[1]
+    times = guest.get(day)
+    form = guest.get(times.links("/zeit/")[0])
+    time.sleep(TYPING_SECONDS)
+    review = guest.post(form, name="Ada", email="ada@firma.example")
+
+    at_stripe = guest.post(review)
+    local_site.kill("payments")
+    wait_until(lambda: guest.get(at_stripe.url).status == 200)
+    booked = guest.post(guest.get(at_stripe.url), ende="bezahlen")
+
+    assert "Payments:   a test page on this machine, no real money" in local_site.output
+    assert "Testzahlung" in at_stripe.text
+    assert "Dein Termin ist gebucht" in booked.text
+    assert "payments ended and starts again." in local_site.output
+
+    local_site.stop()
+    local_site.start()
+    assert "Schon bezahlt" in guest.get(at_stripe.url).text
 
 
 def test_a_taken_port_is_said_in_a_sentence(local_site):

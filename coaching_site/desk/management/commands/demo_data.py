@@ -19,7 +19,7 @@ WINDOWS = ((time(9), time(12)), (time(14), time(17)))
 
 class Command(BaseCommand):
     help = (
-        "Practice, hours, two call types and an admin account, if there are none. Safe to repeat."
+        "Practice, hours, three call types and an admin account, if there are none. Safe to repeat."
     )
 
     @transaction.atomic
@@ -69,4 +69,23 @@ class Command(BaseCommand):
             place_kind=CallType.Place.PHONE,
             place_detail="Ich rufe dich an.",
             position=2,
+        )
+        CallType.objects.create(
+            calendar=calendar,
+            title="Sparring",
+            slug="sparring",
+            description=(
+                "Eine Stunde für eine schwierige Entscheidung: Du bringst sie mit, "
+                "wir denken sie zusammen zu Ende."
+            ),
+            length=60,
+            step=60,
+            buffer_after=15,
+            price_cents=30000,
+            deposit_cents=15000,
+            cancel_free_hours=48,
+            cancel_keep_percent=50,
+            place_detail="Den Link zum Raum bekommst du vor dem Gespräch per E-Mail.",
+            preparation="Schreib in drei Sätzen auf, was zu entscheiden ist.",
+            position=3,
         )
