@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from coaching_site import spam
 from newsletter import addresses
 from newsletter.addresses import Address
-from newsletter.consent import ConsentText
+from pages.consent import ConsentText
 
 
 class AddressField(forms.Field):

@@ -17,9 +17,9 @@ from coaching_site import jobs
 from coaching_site.append_only import erasing
 from newsletter import tokens
 from newsletter.addresses import Address
-from newsletter.consent import ConsentText
 from newsletter.errors import LinkGone
 from newsletter.models import ConfirmLink, Consent, Subscriber, Suppression
+from pages.consent import ConsentText
 
 REQUEST_LIFE = timedelta(days=14)
 MAIL_PAUSE = timedelta(minutes=15)

@@ -13,11 +13,12 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from coaching_site import spam
-from newsletter import consent, subscriptions, tokens
+from newsletter import subscriptions, tokens
 from newsletter.errors import LinkGone
 from newsletter.forms import SignUpForm
 from newsletter.models import Subscriber
 from newsletter.subscriptions import LinkState
+from pages import consent
 from pages.models import Practice
 
 LinkView = Callable[[HttpRequest, str], HttpResponse]

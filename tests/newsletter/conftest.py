@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from newsletter import addresses, consent, subscriptions
+from newsletter import addresses, subscriptions
 from newsletter.models import Subscriber
+from pages import consent
 from pages.models import Practice
 from tests import mail_server
 

@@ -8,8 +8,9 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import ProtectedError
 
 from coaching_site.append_only import erasing
-from newsletter import consent, tokens
+from newsletter import tokens
 from newsletter.models import ConfirmLink, Consent, Subscriber, Suppression, suppression_hashes
+from pages import consent
 from tests.newsletter.conftest import ADA, DAYS, MINUTES
 
 pytestmark = pytest.mark.django_db
