@@ -10,11 +10,14 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
+from django.utils.html import escape
 from email_validator import EmailNotValidError, validate_email
 
 from booking.models import Answer, Booking, CallType, Question
 from booking.scheduling import Guest
 from coaching_site import spam
+from pages import consent
+from pages.models import Practice
 
 BREAKS = ("Cc", "Cs", "Zl", "Zp")
 PHONE_MARKS = frozenset("+()/.- \u00a0")
@@ -126,6 +129,10 @@ class DetailsForm(forms.Form):
                 required=False,
                 help_text="Freiwillig. Du kannst es jederzeit mit einer kurzen E-Mail zurücknehmen.",
             )
+        self.newsletter = consent.booking_box(Practice.current())
+        self.fields["newsletter"] = forms.BooleanField(
+            label=self.newsletter.opening, required=False, help_text=escape(self.newsletter.rest)
+        )
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
@@ -167,6 +174,9 @@ class DetailsForm(forms.Form):
             **typed,
             answers=tuple(self._answers()),
             followup_consent_text=FOLLOWUP_CONSENT if agreed else "",
+            newsletter_consent_text=self.newsletter.text
+            if self.cleaned_data.get("newsletter")
+            else "",
         )
 
     def _answers(self) -> Iterable[Answer]:
@@ -212,7 +222,11 @@ def _typed_before(held: Booking) -> dict[str, Any]:
     fields = ("name", "email", "company", "phone", "topic", "form_token")
     answers = {_name(each["question_id"]): each["answer"] for each in held.answers}
     typed = {field: getattr(held, field) for field in fields} | answers
-    return {**typed, "followup": held.followup_consent_at is not None}
+    return {
+        **typed,
+        "followup": held.followup_consent_at is not None,
+        "newsletter": bool(held.newsletter_consent_text),
+    }
 
 
 def _storable(data: QueryDict) -> QueryDict:

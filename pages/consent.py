@@ -47,6 +47,11 @@ def coming_back(practice: Practice) -> ConsentText:
     return _filled_in(practice, f"{VERSION}-zurueck", button="Doch nicht abmelden")
 
 
+def again(practice: Practice) -> ConsentText:
+    """The text for whoever lets a link be sent once more."""
+    return _filled_in(practice, f"{VERSION}-noch-einmal", button="Neuen Link schicken")
+
+
 def moving(practice: Practice) -> ConsentText:
     """The text for whoever wants the newsletter at another address."""
     return _filled_in(practice, f"{VERSION}-adresse", button="Adresse ändern", elsewhere=True)
