@@ -61,3 +61,13 @@ def pending(ask) -> Subscriber:
 def reader(ask, now) -> Subscriber:
     """Someone who confirmed their sign-up a minute later."""
     return subscriptions.confirm(ask(), now=now + MINUTES)
+
+
+@pytest.fixture
+def practice(db) -> Callable[..., Practice]:
+    """Saves the practice's row with these values."""
+
+    def save(**values: object) -> Practice:
+        return Practice.objects.update_or_create(pk=1, defaults=values)[0]
+
+    return save
