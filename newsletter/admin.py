@@ -10,7 +10,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -22,6 +22,7 @@ from newsletter import addresses, growth, preferences, subscriptions, suppressio
 from newsletter.addresses import Address
 from newsletter.forms import AddressField
 from newsletter.models import Consent, Event, Subscriber, Suppression
+from newsletter.views.common import json_file
 from pages.models import Practice
 
 # The drawing's own units; the page scales it.
@@ -136,9 +137,7 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
         now = timezone.now()
         preferences.note_export(person, by=Event.By.COACH, now=now)
         everything = preferences.everything_about(person, now=now)
-        response = JsonResponse(everything, json_dumps_params={"ensure_ascii": False, "indent": 2})
-        response["Content-Disposition"] = 'attachment; filename="newsletter-daten.json"'
-        return response
+        return json_file(preferences.as_json(everything))
 
     def leave_view(self, request: HttpRequest, person: Subscriber) -> HttpResponse:
         if subscriptions.unsubscribe(person.public_id, now=timezone.now(), by=Event.By.COACH):
@@ -346,9 +345,7 @@ def _about_one(
     def wrapped(request: HttpRequest, pk: int) -> HttpResponse:
         if not permission(request):
             raise PermissionDenied
-        response = page(request, get_object_or_404(Subscriber, pk=pk))
-        response["Cache-Control"] = "no-store"
-        return response
+        return page(request, get_object_or_404(Subscriber, pk=pk))
 
     return wrapped
 

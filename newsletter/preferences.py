@@ -6,6 +6,7 @@ then nothing changes. Whether an address is known here, nobody learns from any a
 
 from __future__ import annotations
 
+import json
 import uuid
 from datetime import datetime
 
@@ -224,10 +225,13 @@ def _move_link(token: str) -> ConfirmLink | None:
 
 
 def everything_about(subscriber: Subscriber, *, now: datetime) -> dict[str, object]:
-    """All that is stored about somebody, under the names people read. New fields come by themselves."""
+    """All that is stored about somebody, under the names people read. New fields come by themselves.
+
+    Times are still times here, for a page to format; `as_json` writes them as machines read them.
+    """
     of_address = Suppression.objects.of(subscriber.address_key).order_by("created_at")
     return {
-        "Stand": now.isoformat(timespec="seconds"),
+        "Stand": now,
         "Abo": _fields(subscriber, leave_out=("id", "consent")),
         "Einwilligungen": [
             _fields(row, leave_out=("subscriber", "address_hash"))
@@ -251,17 +255,19 @@ def _fields(row: Model, *, leave_out: tuple[str, ...]) -> dict[str, object]:
         if field.name not in leave_out:
             value = field.value_from_object(row)
             shown = getattr(row, f"get_{field.name}_display", None)
-            values[str(field.verbose_name)] = _plain(shown() if shown else value)
+            values[str(field.verbose_name)] = shown() if shown else value
     for many in row._meta.many_to_many:
         values[str(many.verbose_name)] = sorted(str(each) for each in getattr(row, many.name).all())
     return values
 
 
-def _plain(value: object) -> object:
-    """What JSON knows; times to the second, in UTC."""
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="seconds")
-    return value if value is None or isinstance(value, bool | int | str) else str(value)
+def as_json(everything: dict[str, object]) -> str:
+    return json.dumps(everything, default=_plain, ensure_ascii=False, indent=2)
+
+
+def _plain(value: object) -> str:
+    """What JSON does not know; times to the second, in UTC."""
+    return value.isoformat(timespec="seconds") if isinstance(value, datetime) else str(value)
 
 
 # --- erasing ---

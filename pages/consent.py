@@ -44,7 +44,7 @@ def current(practice: Practice) -> ConsentText:
 
 def coming_back(practice: Practice) -> ConsentText:
     """The text for whoever takes an unsubscription back."""
-    return _filled_in(practice, f"{VERSION}-zurueck", button="Doch nicht abmelden")
+    return _filled_in(practice, f"{VERSION}-zurueck", button="Abmeldung zurücknehmen")
 
 
 def again(practice: Practice) -> ConsentText:

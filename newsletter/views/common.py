@@ -55,9 +55,9 @@ def may_answer(address: Address, *, now: datetime) -> bool:
     return _within("newsletter.address", address, limit=MAILS_AN_ADDRESS, per=DAY, now=now)
 
 
-def may_answer_again(address: Address, *, now: datetime) -> bool:
-    """The same, and not again within a quarter of an hour."""
-    is_early = not _within("newsletter.pause", address, limit=1, per=MAIL_PAUSE, now=now)
+def may_send(kind: str, address: Address, *, now: datetime) -> bool:
+    """The same, and a mail of this kind not again within a quarter of an hour."""
+    is_early = not _within(f"newsletter.{kind}", address, limit=1, per=MAIL_PAUSE, now=now)
     return may_answer(address, now=now) and not is_early
 
 
@@ -72,6 +72,13 @@ def too_many(
     answer = render(request, template, page, status=429)
     answer["Retry-After"] = limits.seconds(error.retry_after)
     return answer
+
+
+def json_file(content: str) -> HttpResponse:
+    """A download; its name tells nobody's address."""
+    response = HttpResponse(content, content_type="application/json")
+    response["Content-Disposition"] = 'attachment; filename="newsletter-daten.json"'
+    return response
 
 
 def _within(scope: str, address: Address, *, limit: int, per: timedelta, now: datetime) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -22,7 +22,8 @@ from newsletter.views.common import (
     LinkView,
     SeeOther,
     count,
-    may_answer_again,
+    json_file,
+    may_send,
     network_to_keep,
     private_link,
     too_many,
@@ -84,7 +85,7 @@ def change_address(request: HttpRequest, token: str, owner: Subscriber) -> HttpR
             consent=text,
             page=PAGE,
             network=network_to_keep(request, practice),
-            may_answer=may_answer_again(new, now=now),
+            may_answer=may_send("move", new, now=now),
             now=now,
         )
         return SeeOther(reverse("newsletter:new_mailbox", args=[token]))
@@ -131,7 +132,8 @@ def data(request: HttpRequest, token: str, owner: Subscriber) -> HttpResponse:
 @require_safe
 def data_file(request: HttpRequest, token: str, owner: Subscriber) -> HttpResponse:
     """Everything stored, to take along (DSGVO Art. 20)."""
-    return json_file(preferences.everything_about(owner, now=timezone.now()))
+    everything = preferences.everything_about(owner, now=timezone.now())
+    return json_file(preferences.as_json(everything))
 
 
 @csrf_exempt
@@ -159,7 +161,7 @@ def lost_link(request: HttpRequest) -> HttpResponse:
         except limits.TooMany as error:
             form.add_error(None, error.message)
             return too_many(request, "newsletter/lost_link.html", page, error)
-        may_answer = may_answer_again(address, now=now)
+        may_answer = may_send("link", address, now=now)
         preferences.ask_for_link(address, may_answer=may_answer, now=now)
         return SeeOther(reverse("newsletter:link_sent"))
     status = 422 if form.is_bound else 200
@@ -169,10 +171,3 @@ def lost_link(request: HttpRequest) -> HttpResponse:
 @require_safe
 def link_sent(request: HttpRequest) -> HttpResponse:
     return render(request, "newsletter/link_sent.html")
-
-
-def json_file(everything: dict[str, object]) -> HttpResponse:
-    """A download; its name tells nobody's address."""
-    response = JsonResponse(everything, json_dumps_params={"ensure_ascii": False, "indent": 2})
-    response["Content-Disposition"] = 'attachment; filename="newsletter-daten.json"'
-    return response

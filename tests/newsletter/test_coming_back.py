@@ -14,7 +14,7 @@ from tests.newsletter.test_views import shown
 
 pytestmark = pytest.mark.django_db
 
-UNDO = "Doch nicht abmelden</button>"
+UNDO = "Abmeldung zurücknehmen</button>"
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_coming_back_is_a_consent_of_its_own_beside_the_withdrawn_one(client, le
     assert old.withdrawn_at is not None
     assert (new.replaces, new.withdrawn_at) == (old, None)
     assert new.confirmed_at == new.requested_at
-    assert new.text.startswith("Mit „Doch nicht abmelden“ willigst du ein")
+    assert new.text.startswith("Mit „Abmeldung zurücknehmen“ willigst du ein")
     assert new.text in left
     assert new.page == "/newsletter/abmelden/"
     assert Subscriber.objects.get().consent == new
