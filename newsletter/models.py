@@ -257,6 +257,11 @@ class Consent(models.Model):
     def __str__(self) -> str:
         return f"{self.address or 'gelöschte Adresse'}, Fassung {self.text_version}"
 
+    @property
+    def takes_back(self) -> bool:
+        """Whether it took an unsubscription back, for which a signed link is enough."""
+        return self.replaces_id is not None and self.confirmed_at == self.requested_at
+
 
 class ConfirmLink(models.Model):
     """The link of one confirmation mail that may have been sent; only its token's digest is kept.
