@@ -26,14 +26,18 @@ GUEST = "gast@firma.example"
 def details(client) -> str:
     """The page that asks for a guest's details."""
     calendar = Calendar.objects.create(name="Praxis")
-    for day in range(1, 8):
-        WeeklyHours.objects.create(calendar=calendar, weekday=day, start="09:00", end="12:00")
+    for weekday in range(1, 8):
+        WeeklyHours.objects.create(calendar=calendar, weekday=weekday, start="09:00", end="12:00")
     CallType.objects.create(
         calendar=calendar, title="Kennenlernen", slug="kennenlernen", length=30, step=30
     )
-    day = re.findall(r'href="(/termin/kennenlernen/2\d{3}[^"]+)"', words(client.get("/termin/")))
-    times = words(client.get(day[3]))
-    return re.findall(r'href="(/termin/kennenlernen/zeit/[^"]+)"', times)[0]
+    days: list[str] = re.findall(
+        r'href="(/termin/kennenlernen/2\d{3}[^"]+)"', words(client.get("/termin/"))
+    )
+    times: list[str] = re.findall(
+        r'href="(/termin/kennenlernen/zeit/[^"]+)"', words(client.get(days[3]))
+    )
+    return times[0]
 
 
 def words(response) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Barrier
 
 import pytest
@@ -53,10 +54,8 @@ def test_confirming_and_leaving_at_once_ends_on_the_list_or_off_it_and_never_bet
         public_id = Subscriber.objects.get().public_id
 
         at_once(
-            lambda token=token, moment=moment: subscriptions.confirm(token, now=moment + MINUTES),
-            lambda public_id=public_id, moment=moment: subscriptions.unsubscribe(
-                public_id, now=moment + MINUTES
-            ),
+            partial(subscriptions.confirm, token, now=moment + MINUTES),
+            partial(subscriptions.unsubscribe, public_id, now=moment + MINUTES),
         )
 
         # Whichever was first, who said that they want to leave has left.
@@ -71,10 +70,8 @@ def test_confirming_and_being_erased_at_once_leaves_nobody(ask, now):
         public_id = Subscriber.objects.get().public_id
 
         at_once(
-            lambda token=token, moment=moment: subscriptions.confirm(token, now=moment + MINUTES),
-            lambda public_id=public_id, moment=moment: preferences.erase(
-                public_id, by=Event.By.READER, now=moment + MINUTES
-            ),
+            partial(subscriptions.confirm, token, now=moment + MINUTES),
+            partial(preferences.erase, public_id, by=Event.By.READER, now=moment + MINUTES),
         )
 
         assert Subscriber.objects.count() == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from email.message import EmailMessage
 
 import pytest
 from django.apps import apps
@@ -30,14 +31,14 @@ def every_row() -> dict[str, list[dict[str, object]]]:
 
 
 @pytest.fixture
-def every_mail(client, reader, mailbox, run_jobs, now) -> list:
+def every_mail(client, reader, mailbox, run_jobs, now) -> list[EmailMessage]:
     """One of each kind that the list sends."""
     sign_up("new@leser.example", now)
     sign_up(ADA, now + 2 * DAYS)
     ask_for_link(client, ADA)
     ask_to_move(client, reader)
     run_jobs()
-    return mailbox.messages
+    return list(mailbox.messages)
 
 
 def links_of(message) -> set[str]:

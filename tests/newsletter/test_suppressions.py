@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from newsletter import models, subscriptions, suppressions
+from newsletter.errors import LinkGone
 from newsletter.models import Event, Suppression
 from tests.newsletter.conftest import ADA, DAYS, MINUTES, sign_up
 
@@ -66,7 +67,7 @@ def test_a_link_that_was_sent_before_does_not_get_around_the_block(ask, now):
     token = ask()
     suppressions.block(ADA, now=now + MINUTES)
 
-    with pytest.raises(subscriptions.LinkGone):
+    with pytest.raises(LinkGone):
         subscriptions.confirm(token, now=now + MINUTES)
 
 
