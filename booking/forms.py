@@ -10,11 +10,13 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
+from django.utils.html import escape
 from email_validator import EmailNotValidError, validate_email
 
 from booking.models import Answer, Booking, CallType, Question
 from booking.scheduling import Guest
 from coaching_site import spam
+from pages.consent import ConsentText
 
 BREAKS = ("Cc", "Cs", "Zl", "Zp")
 PHONE_MARKS = frozenset("+()/.- \u00a0")
@@ -108,6 +110,7 @@ class DetailsForm(forms.Form):
         call_type: CallType,
         questions: Iterable[Question] = (),
         held: Booking | None = None,
+        newsletter: ConsentText | None = None,
     ) -> None:
         super().__init__(
             None if data is None else _storable(data),
@@ -125,6 +128,14 @@ class DetailsForm(forms.Form):
                 label=FOLLOWUP_CONSENT,
                 required=False,
                 help_text="Freiwillig. Du kannst es jederzeit mit einer kurzen E-Mail zurücknehmen.",
+            )
+        self.newsletter = newsletter
+        if newsletter is not None:
+            self.fields["newsletter"] = forms.BooleanField(
+                label=newsletter.opening,
+                required=False,
+                help_text=escape(newsletter.rest),
+                widget=forms.CheckboxInput(attrs={"value": newsletter.sha256}),
             )
 
     def clean_name(self) -> str:
@@ -153,6 +164,15 @@ class DetailsForm(forms.Form):
         except ValueError:
             return uuid.uuid4()
 
+    def clean_newsletter(self) -> bool:
+        """A tick counts for the words that stood beside it, and for no others."""
+        is_ticked: bool = self.cleaned_data["newsletter"]
+        if is_ticked and self.newsletter and self.data["newsletter"] != self.newsletter.sha256:
+            raise ValidationError(
+                "Der Text am Kästchen zum Newsletter hat sich geändert. Bitte lies ihn noch einmal."
+            )
+        return is_ticked
+
     def clean(self) -> dict[str, Any]:
         if not self.errors:  # else the fields have something better to say
             spam.check(self.data)
@@ -163,10 +183,12 @@ class DetailsForm(forms.Form):
         fields = ("name", "email", "company", "phone", "topic")
         typed = {field: self.cleaned_data.get(field, "") for field in fields}
         agreed = bool(self.cleaned_data.get("followup"))
+        wants = bool(self.cleaned_data.get("newsletter"))
         return Guest(
             **typed,
             answers=tuple(self._answers()),
             followup_consent_text=FOLLOWUP_CONSENT if agreed else "",
+            newsletter_consent_text=self.newsletter.text if wants and self.newsletter else "",
         )
 
     def _answers(self) -> Iterable[Answer]:
@@ -212,7 +234,11 @@ def _typed_before(held: Booking) -> dict[str, Any]:
     fields = ("name", "email", "company", "phone", "topic", "form_token")
     answers = {_name(each["question_id"]): each["answer"] for each in held.answers}
     typed = {field: getattr(held, field) for field in fields} | answers
-    return {**typed, "followup": held.followup_consent_at is not None}
+    return {
+        **typed,
+        "followup": held.followup_consent_at is not None,
+        "newsletter": bool(held.newsletter_consent_text),
+    }
 
 
 def _storable(data: QueryDict) -> QueryDict:

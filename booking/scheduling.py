@@ -46,7 +46,7 @@ from booking.models import (
     hours_and_taken,
 )
 from booking.slots import Hours, Interval, Reason, Refusal, Taken, Terms
-from coaching_site import compiled
+from coaching_site import compiled, jobs
 from coaching_site.compiled import blank
 
 HOLD_LIFE = timedelta(minutes=15)
@@ -72,6 +72,8 @@ class Guest:
     answers: tuple[Answer, ...] = ()
     # The words they agreed to, if they did: that we may ask for feedback after the call.
     followup_consent_text: str = ""
+    # The same for the newsletter, which another job than the booking's own mails looks after.
+    newsletter_consent_text: str = ""
 
 
 def lock(calendar: Calendar) -> None:
@@ -255,6 +257,8 @@ def confirm(booking: Booking, *, now: datetime, again: bool = False) -> Booking:
         _use_link(booking, now=now)
         booking.held_until = None
         booking.network = ""
+        if booking.newsletter_consent_text:
+            jobs.enqueue("desk.sign_up_from_booking", booking=booking.pk, asked_at=now.isoformat())
         if booking.call_type.needs_approval:
             patience = timedelta(hours=booking.call_type.approval_hours)
             booking.status = Booking.Status.REQUESTED

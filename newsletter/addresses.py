@@ -20,6 +20,11 @@ class Address:
     shown: str
     key: str
 
+    @property
+    def mailbox(self) -> str:
+        """The address for the envelope: the local part as typed, the domain in Punycode."""
+        return f"{self.shown.rpartition('@')[0]}@{self.key.rpartition('@')[2]}"
+
 
 def parse(text: str) -> Address:
     """Read one bare address; nothing is asked from the network.

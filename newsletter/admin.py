@@ -1,17 +1,34 @@
-"""The list on the coach's desk: to look at, to export, and to take someone off."""
+"""The list on the coach's desk: to look at, to prove, to export, and to take someone off."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.views.decorators.http import require_POST
 
 from coaching_site.desk.csv_export import csv_response
-from newsletter import subscriptions
-from newsletter.models import Consent, Subscriber
+from newsletter import addresses, growth, preferences, subscriptions, suppressions
+from newsletter.addresses import Address
+from newsletter.forms import AddressField
+from newsletter.models import Consent, Event, Subscriber, Suppression
+from newsletter.views.common import json_file
+from pages.models import Practice
+
+# The drawing's own units; the page scales it.
+CHART_WIDTH, CHART_HEIGHT, BAR_GAP = 720, 200, 4
+
+PersonView = Callable[[HttpRequest, Subscriber], HttpResponse]
 
 
 class ReadOnly:
@@ -32,14 +49,13 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
     list_display = ["address", "status", "created_at", "confirmed_at", "unsubscribed_at"]
     list_filter = ["status", "created_at", "confirmed_at", "unsubscribed_at"]
     search_fields = ["address", "address_key"]
-    search_help_text = "Suche nach der E-Mail-Adresse"
+    search_help_text = "Suche nach der E-Mail-Adresse oder einem Teil davon"
     ordering = ["-created_at"]
+    show_full_result_count = False
     actions = ["export", "unsubscribe"]
     fields = [
         "address",
-        "address_key",
         "status",
-        "consent",
         "created_at",
         "confirmed_at",
         "unsubscribed_at",
@@ -47,8 +63,111 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
         "mail_sent_at",
     ]
 
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        may_look, may_change = self.has_view_permission, self.has_unsubscribe_permission
+        person = [
+            ("nachweis", "proof", self.proof_view, may_look),
+            ("daten", "data", require_POST(self.data_view), may_look),
+            ("abmelden", "leave", require_POST(self.leave_view), may_change),
+            ("sperren", "block", require_POST(self.block_view), may_change),
+            ("loeschen", "erase", self.erase_view, self.has_erase_permission),
+        ]
+        own = [path("wachstum/", view(self.growth_view), name="newsletter_subscriber_growth")]
+        own += [
+            path(
+                f"<int:pk>/{address}/",
+                view(_about_one(page, permission)),
+                name=f"newsletter_subscriber_{name}",
+            )
+            for address, name, page, permission in person
+        ]
+        return [*own, *super().get_urls()]
+
     def has_unsubscribe_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("newsletter.change_subscriber")
+
+    def has_erase_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("newsletter.delete_subscriber")
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """One person's whole history on one page, and what the coach may do."""
+        row = self.get_object(request, object_id)
+        context = {
+            "may_change": self.has_unsubscribe_permission(request),
+            "may_erase": self.has_erase_permission(request),
+            **(_history(row) if row else {}),
+            **(extra_context or {}),
+        }
+        return super().change_view(request, object_id, form_url, context)
+
+    def growth_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        now = timezone.now()
+        months = growth.months(now=now)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Wachstum",
+            "opts": self.opts,
+            "figures": growth.figures(now=now),
+            "months": months,
+            "chart": _chart(months),
+        }
+        return TemplateResponse(request, "admin/newsletter/subscriber/growth.html", context)
+
+    def proof_view(self, request: HttpRequest, person: Subscriber) -> HttpResponse:
+        """Every consent with all that proves it, for paper."""
+        context = {
+            "person": person,
+            "consents": person.consents.select_related("replaces").order_by("requested_at", "pk"),
+            "practice": Practice.current(),
+            "made_at": timezone.now(),
+        }
+        return TemplateResponse(request, "admin/newsletter/subscriber/proof.html", context)
+
+    def data_view(self, request: HttpRequest, person: Subscriber) -> HttpResponse:
+        """What the person may ask for (DSGVO Art. 15), as a file."""
+        now = timezone.now()
+        preferences.note_export(person, by=Event.By.COACH, now=now)
+        everything = preferences.everything_about(person, now=now)
+        return json_file(preferences.as_json(everything))
+
+    def leave_view(self, request: HttpRequest, person: Subscriber) -> HttpResponse:
+        if subscriptions.unsubscribe(person.public_id, now=timezone.now(), by=Event.By.COACH):
+            self.message_user(request, "Abgemeldet.", messages.SUCCESS)
+        return redirect("admin:newsletter_subscriber_change", person.pk)
+
+    def block_view(self, request: HttpRequest, person: Subscriber) -> HttpResponse:
+        """Block, or take it back: the button says which."""
+        now = timezone.now()
+        if "aufheben" not in request.POST:
+            suppressions.block(person.address_key, now=now)
+            self.message_user(request, "Gesperrt und abgemeldet.", messages.SUCCESS)
+        elif suppressions.unblock(person.address_key, now=now):
+            self.message_user(request, "Sperre aufgehoben.", messages.SUCCESS)
+        return redirect("admin:newsletter_subscriber_change", person.pk)
+
+    def erase_view(self, request: HttpRequest, person: Subscriber) -> HttpResponse:
+        """Ask first. Afterwards nothing names the person, this page's message neither."""
+        if request.method == "POST":
+            preferences.erase(person.public_id, by=Event.By.COACH, now=timezone.now())
+            self.message_user(request, "Gelöscht.", messages.SUCCESS)
+            return redirect("admin:newsletter_subscriber_changelist")
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Daten löschen",
+            "opts": self.opts,
+            "person": person,
+            "back": reverse("admin:newsletter_subscriber_change", args=[person.pk]),
+        }
+        return TemplateResponse(request, "admin/newsletter/subscriber/erase.html", context)
 
     @admin.action(description="CSV-Export", permissions=["view"])
     def export(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> HttpResponse:
@@ -70,8 +189,8 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
 
     @admin.action(description="Abmelden", permissions=["unsubscribe"])
     def unsubscribe(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> None:
-        now = timezone.now()
-        gone = sum(subscriptions.unsubscribe(row.public_id, now=now) for row in queryset)
+        now, by = timezone.now(), Event.By.COACH
+        gone = sum(subscriptions.unsubscribe(row.public_id, now=now, by=by) for row in queryset)
         self.message_user(request, f"Abgemeldet: {gone}.", messages.SUCCESS)
 
 
@@ -85,11 +204,13 @@ class ConsentAdmin(ReadOnly, admin.ModelAdmin[Consent]):
         "requested_at",
     ]
     search_fields = ["address", "subscriber__address_key"]
-    search_help_text = "Suche nach der E-Mail-Adresse"
+    search_help_text = "Suche nach der E-Mail-Adresse; eine ganze findet auch gelöschte"
     ordering = ["-requested_at"]
+    show_full_result_count = False
     actions = ["export"]
     fields = [
         "address",
+        "address_hash",
         "subscriber",
         "kind",
         "text",
@@ -97,9 +218,23 @@ class ConsentAdmin(ReadOnly, admin.ModelAdmin[Consent]):
         "text_sha256",
         "page",
         "requested_at",
+        "network",
+        "network_until",
         "confirmed_at",
         "withdrawn_at",
+        "replaces",
     ]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Consent], search_term: str
+    ) -> tuple[QuerySet[Consent], bool]:
+        """Whoever was erased and asks for the proof is found by the address they name."""
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        address = _read(search_term)
+        if address is not None:
+            of_address = Consent.objects.of_address(address).values("pk")
+            found = found | queryset.filter(pk__in=of_address)
+        return found, may_repeat
 
     @admin.action(description="CSV-Export", permissions=["view"])
     def export(self, request: HttpRequest, queryset: QuerySet[Consent]) -> HttpResponse:
@@ -129,6 +264,127 @@ class ConsentAdmin(ReadOnly, admin.ModelAdmin[Consent]):
                 for row in queryset
             ),
         )
+
+
+class BlockForm(forms.ModelForm[Suppression]):
+    """The address is typed, and only its hash is kept."""
+
+    email = AddressField(
+        label="E-Mail-Adresse",
+        help_text="Gespeichert wird nur ein Prüfwert. Wer auf der Liste steht, wird abgemeldet.",
+    )
+
+    class Meta:
+        model = Suppression
+        fields: list[str] = []
+
+
+@admin.register(Suppression)
+class SuppressionAdmin(admin.ModelAdmin[Suppression]):
+    """Addresses are kept as hashes, so one is looked for by typing it whole."""
+
+    list_display = ["reason", "created_at", "short_hash"]
+    list_filter = ["reason", "created_at"]
+    search_fields = ["address_hash"]
+    search_help_text = "Suche nach einer ganzen E-Mail-Adresse"
+    ordering = ["-created_at"]
+    show_full_result_count = False
+    form = BlockForm
+
+    def get_fields(self, request: HttpRequest, obj: Suppression | None = None) -> Any:
+        return ["reason", "created_at", "address_hash"] if obj else ["email"]
+
+    def has_change_permission(self, request: HttpRequest, obj: Suppression | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Suppression | None = None) -> bool:
+        """The coach takes back their own no; what a reader said stays."""
+        is_own = obj is not None and obj.reason == Suppression.Reason.BLOCKED
+        return is_own and super().has_delete_permission(request, obj)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Suppression], search_term: str
+    ) -> tuple[QuerySet[Suppression], bool]:
+        if not search_term:
+            return queryset, False
+        address = _read(search_term)
+        if address is None:
+            return queryset.none(), False
+        return queryset & Suppression.objects.of(address.key), False
+
+    def save_model(self, request: HttpRequest, obj: Suppression, form: Any, change: bool) -> None:
+        """Adding is blocking, which a rule does."""
+        key = form.cleaned_data["email"].key
+        suppressions.block(key, now=timezone.now())
+        row = Suppression.objects.of(key).get(reason=Suppression.Reason.BLOCKED)
+        obj.pk, obj.reason = row.pk, row.reason
+        obj.address_hash, obj.created_at = row.address_hash, row.created_at
+
+    @admin.display(description="Prüfwert")
+    def short_hash(self, row: Suppression) -> str:
+        return f"{row.address_hash[:12]}…"
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnly, admin.ModelAdmin[Event]):
+    list_display = ["at", "kind", "by", "subscriber"]
+    list_filter = ["kind", "by", "at"]
+    list_select_related = ["subscriber"]
+    search_fields = ["subscriber__address_key"]
+    search_help_text = "Suche nach der E-Mail-Adresse oder einem Teil davon"
+    ordering = ["-at"]
+    show_full_result_count = False
+    fields = ["at", "kind", "by", "subscriber", "detail"]
+
+
+def _about_one(
+    page: PersonView, permission: Callable[[HttpRequest], bool]
+) -> Callable[..., HttpResponse]:
+    """A page of one person, for whoever may open it."""
+
+    def wrapped(request: HttpRequest, pk: int) -> HttpResponse:
+        if not permission(request):
+            raise PermissionDenied
+        return page(request, get_object_or_404(Subscriber, pk=pk))
+
+    return wrapped
+
+
+def _history(person: Subscriber) -> dict[str, object]:
+    found = Suppression.objects.of(person.address_key).order_by("created_at")
+    return {
+        "consents": person.consents.order_by("-requested_at", "-pk"),
+        "events": person.events.order_by("-at", "-pk"),
+        "suppressions": found,
+        "is_blocked": suppressions.is_blocked(person.address_key),
+        "is_on_the_list": person.status in subscriptions.ON_THE_LIST,
+    }
+
+
+def _chart(months: list[growth.Month]) -> dict[str, object]:
+    """Bars to draw: where each begins, how high it is, and what it stands for."""
+    most = max((month.readers for month in months), default=0) or 1
+    width = CHART_WIDTH / len(months)
+    bars = []
+    for number, month in enumerate(months):
+        height = round(CHART_HEIGHT * month.readers / most)
+        bars.append(
+            {
+                "x": round(number * width + BAR_GAP / 2, 1),
+                "y": CHART_HEIGHT - height,
+                "width": round(min(width - BAR_GAP, 60), 1),
+                "height": height,
+                "month": month,
+            }
+        )
+    return {"width": CHART_WIDTH, "height": CHART_HEIGHT, "bars": bars, "most": most}
+
+
+def _read(text: str) -> Address | None:
+    try:
+        return addresses.parse(text)
+    except addresses.NotAnAddress:
+        return None
 
 
 def _local(moment: datetime | None) -> str:

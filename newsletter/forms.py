@@ -1,4 +1,4 @@
-"""The sign-up form: one address, and proof of which consent text stood beside the button."""
+"""Forms with one address, and proof of which consent text stood beside the button."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from coaching_site import spam
 from newsletter import addresses
 from newsletter.addresses import Address
-from newsletter.consent import ConsentText
+from pages.consent import ConsentText
 
 
 class AddressField(forms.Field):
@@ -38,10 +38,9 @@ class AddressField(forms.Field):
         return str(data or "").encode(errors="replace").decode()
 
 
-class SignUpForm(forms.Form):
-    email = AddressField(label="E-Mail-Adresse", help_text="Kein Spam. Abmelden mit einem Klick.")
-    website = spam.Honeypot()
-    stamp = spam.Stamp()
+class ShownConsent(forms.Form):
+    """Proves by its hash which consent text stood beside the button."""
+
     consent = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, consent_text: ConsentText, **kwargs: Any) -> None:
@@ -49,12 +48,37 @@ class SignUpForm(forms.Form):
         self.consent_text = consent_text
 
     def clean(self) -> dict[str, Any]:
-        """Refuse what no person sends, and consent to a text that was not the one on the page."""
-        if not self.errors:  # else the fields have something better to say
-            spam.check(self.data)
+        """Refuse consent to a text that was not the one on the page."""
         if self.cleaned_data.get("consent") != self.consent_text.sha256:
             raise ValidationError(
                 "Der Text über dem Knopf hat sich geändert. "
                 "Bitte lies ihn noch einmal und schick das Formular dann ab."
             )
+        return self.cleaned_data
+
+
+class SignUpForm(ShownConsent):
+    email = AddressField(label="E-Mail-Adresse", help_text="Kein Spam. Abmelden mit einem Klick.")
+    website = spam.Honeypot()
+    stamp = spam.Stamp()
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse what no person sends."""
+        if not self.errors:  # else the fields have something better to say
+            spam.check(self.data)
+        return super().clean()
+
+
+class MoveForm(ShownConsent):
+    email = AddressField(label="Neue E-Mail-Adresse")
+
+
+class LostLinkForm(forms.Form):
+    email = AddressField(label="E-Mail-Adresse")
+    website = spam.Honeypot()
+    stamp = spam.Stamp()
+
+    def clean(self) -> dict[str, Any]:
+        if not self.errors:
+            spam.check(self.data)
         return self.cleaned_data

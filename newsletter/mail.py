@@ -1,4 +1,4 @@
-"""The list's own mails. Both answer a sign-up, and neither advertises anything."""
+"""The list's own mails. Each answers what somebody asked for, and none advertises anything."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from coaching_site import links, mail
-from newsletter import tokens
-from newsletter.models import Subscriber
+from newsletter import addresses, tokens
+from newsletter.models import Consent, Subscriber
 
 
 def send_confirmation(subscriber: Subscriber, *, token: str, expires_at: datetime) -> None:
@@ -30,9 +30,41 @@ def send_already_subscribed(subscriber: Subscriber) -> None:
     mail.send(
         "newsletter/mail/already",
         to=subscriber.mailbox,
-        context={"unsubscribe_link": unsubscribe_url(subscriber)},
+        context={
+            "unsubscribe_link": unsubscribe_url(subscriber),
+            "preferences_link": preferences_url(subscriber),
+        },
         key=_key("already", subscriber),
     )
+
+
+def send_move(wish: Consent, *, token: str, expires_at: datetime) -> None:
+    """Ask the owner of a new address whether the newsletter should come there."""
+    mail.send(
+        "newsletter/mail/move",
+        to=addresses.parse(wish.address).mailbox,
+        context={
+            "link": links.absolute(reverse("newsletter:move", args=[token])),
+            "last_day": timezone.localdate(expires_at),
+        },
+        key=f"newsletter.move:{wish.pk}",
+    )
+
+
+def send_link(subscriber: Subscriber, *, key: str) -> None:
+    """Send somebody the link they lost."""
+    mail.send(
+        "newsletter/mail/link",
+        to=subscriber.mailbox,
+        context={"preferences_link": preferences_url(subscriber)},
+        key=f"newsletter.link:{subscriber.public_id}:{key}",
+    )
+
+
+def preferences_url(subscriber: Subscriber) -> str:
+    """The reader's own page: address, data, erasing. Good until the address changes."""
+    token = tokens.preferences_token(subscriber.public_id, subscriber.address_number)
+    return links.absolute(reverse("newsletter:preferences", args=[token]))
 
 
 def unsubscribe_url(subscriber: Subscriber) -> str:

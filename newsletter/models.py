@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Func, Q, Value
-from django.db.models.functions import Lower
+from django.db.models import Exists, F, Func, OuterRef, Q, Value
+from django.db.models.functions import Coalesce, Lower
 from django.utils.crypto import salted_hmac
 
-from newsletter.addresses import LONGEST
+from newsletter.addresses import LONGEST, Address
+
+# How long a shortened IP address may support the proof of a consent, if the coach keeps any.
+NETWORK_LIFE = timedelta(days=90)
+# So many hashes go into one question to the database.
+HASHES_AT_ONCE = 10_000
 
 
 class SubscriberQuerySet(models.QuerySet["Subscriber"]):
@@ -20,13 +26,15 @@ class SubscriberQuerySet(models.QuerySet["Subscriber"]):
 
     def on_the_list(self, public_id: uuid.UUID) -> bool:
         """Whether this person is on the list, or has asked to be."""
-        return (
-            self.filter(public_id=public_id).exclude(status=Subscriber.Status.UNSUBSCRIBED).exists()
-        )
+        waiting_or_reading = (Subscriber.Status.PENDING, Subscriber.Status.CONFIRMED)
+        return self.filter(public_id=public_id, status__in=waiting_or_reading).exists()
 
     def asked_in_vain(self, until: datetime) -> SubscriberQuerySet:
         """Whoever has not confirmed a sign-up made at that time or earlier."""
-        return self.filter(status=Subscriber.Status.PENDING, mail_requested_at__lte=until)
+        asked_at = Coalesce("mail_requested_at", "created_at")
+        return self.alias(asked_at=asked_at).filter(
+            status=Subscriber.Status.PENDING, asked_at__lte=until
+        )
 
 
 class Subscriber(models.Model):
@@ -64,6 +72,10 @@ class Subscriber(models.Model):
     # The ledger of the answer to a sign-up. A new request empties the second time: owed again.
     mail_requested_at = models.DateTimeField("E-Mail angefordert am", null=True, blank=True)
     mail_sent_at = models.DateTimeField("E-Mail verschickt am", null=True, blank=True)
+    # Counts the addresses: whoever inherits the mailbox of an old one has no use for its old links.
+    address_number = models.PositiveSmallIntegerField(
+        "wievielte Adresse", default=1, db_default=1, editable=False
+    )
 
     objects = SubscriberQuerySet.as_manager()
 
@@ -97,7 +109,8 @@ class Subscriber(models.Model):
             ),
         ]
         indexes = [
-            models.Index(name="newsletter_by_status", fields=["status", "mail_requested_at"])
+            models.Index(name="newsletter_by_status", fields=["status", "mail_requested_at"]),
+            models.Index(name="newsletter_by_age", fields=["created_at"]),
         ]
 
     def __str__(self) -> str:
@@ -105,8 +118,7 @@ class Subscriber(models.Model):
 
     @property
     def mailbox(self) -> str:
-        """The address for the envelope: the local part as typed, the domain in Punycode."""
-        return f"{self.address.rpartition('@')[0]}@{self.address_key.rpartition('@')[2]}"
+        return Address(self.address, self.address_key).mailbox
 
     @property
     def mail_is_owed(self) -> bool:
@@ -117,6 +129,29 @@ class ConsentQuerySet(models.QuerySet["Consent"]):
     def open(self) -> ConsentQuerySet:
         """Requests nobody has confirmed: not yet a consent."""
         return self.filter(confirmed_at__isnull=True)
+
+    def sign_ups(self) -> ConsentQuerySet:
+        """Those that ask for the newsletter, not for another address to send it to."""
+        return self.filter(replaces__isnull=True)
+
+    def moves(self) -> ConsentQuerySet:
+        return self.filter(replaces__isnull=False)
+
+    def ended(self) -> ConsentQuerySet:
+        """Those withdrawn for good: no change of address, no unsubscription taken back, followed."""
+        next_ones = Consent.objects.filter(replaces=OuterRef("pk"), confirmed_at__isnull=False)
+        return self.filter(~Exists(next_ones), withdrawn_at__isnull=False)
+
+    def of_address(self, address: Address) -> ConsentQuerySet:
+        """What an address agreed to, also after it was erased."""
+        return self.filter(
+            Q(address__iexact=address.shown)
+            | Q(address__iexact=address.key)
+            | Q(address_hash__in=suppression_hashes(address.key))
+        )
+
+    def network_ran_out(self, now: datetime) -> ConsentQuerySet:
+        return self.filter(network_until__lte=now)
 
 
 class Consent(models.Model):
@@ -141,12 +176,29 @@ class Consent(models.Model):
     address = models.CharField(
         "E-Mail-Adresse", max_length=LONGEST, blank=True, help_text="Leer, wenn gelöscht."
     )
+    # Whoever was erased may still claim that they never agreed: their address finds the proof.
+    address_hash = models.CharField(
+        "Prüfwert der gelöschten Adresse", max_length=64, blank=True, default="", db_default=""
+    )
+    replaces = models.ForeignKey(
+        "self",
+        verbose_name="folgt auf",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="replaced_by",
+        help_text="Die Einwilligung davor, wenn die Adresse wechselte oder eine Abmeldung zurückgenommen wurde.",
+    )
     kind = models.CharField("Art", max_length=12, choices=Kind, default=Kind.NEWSLETTER)
     text = models.TextField("Wortlaut")
     text_version = models.CharField("Fassung", max_length=40)
     text_sha256 = models.CharField("SHA-256 des Wortlauts", max_length=64)
     page = models.CharField("Seite", max_length=200)
     requested_at = models.DateTimeField("eingetragen am")
+    network = models.CharField(
+        "gekürzte IP-Adresse", max_length=43, blank=True, default="", db_default=""
+    )
+    network_until = models.DateTimeField("IP-Adresse wird gelöscht am", null=True, blank=True)
     confirmed_at = models.DateTimeField("bestätigt am", null=True, blank=True)
     withdrawn_at = models.DateTimeField("widerrufen am", null=True, blank=True)
 
@@ -183,10 +235,32 @@ class Consent(models.Model):
                 name="newsletter_only_a_consent_is_withdrawn",
                 condition=Q(withdrawn_at__isnull=True) | Q(confirmed_at__isnull=False),
             ),
+            models.CheckConstraint(
+                name="newsletter_network_is_kept_until_a_time",
+                condition=Q(network="", network_until__isnull=True)
+                | (~Q(network="") & Q(network_until__isnull=False)),
+            ),
+            models.CheckConstraint(
+                name="newsletter_hash_stands_for_an_erased_address",
+                condition=Q(address_hash="") | Q(address=""),
+            ),
+        ]
+        indexes = [
+            models.Index(
+                name="newsletter_networks",
+                fields=["network_until"],
+                condition=Q(network_until__isnull=False),
+            ),
+            models.Index(name="newsletter_consents_by_age", fields=["requested_at"]),
         ]
 
     def __str__(self) -> str:
         return f"{self.address or 'gelöschte Adresse'}, Fassung {self.text_version}"
+
+    @property
+    def takes_back(self) -> bool:
+        """Whether it took an unsubscription back, for which a signed link is enough."""
+        return self.replaces_id is not None and self.confirmed_at == self.requested_at
 
 
 class ConfirmLink(models.Model):
@@ -219,8 +293,26 @@ class SuppressionQuerySet(models.QuerySet["Suppression"]):
         return self.filter(address_hash__in=suppression_hashes(address_key))
 
     def silence_sign_up(self) -> SuppressionQuerySet:
-        """Someone whose data was erased on request may still sign up anew themselves."""
-        return self.exclude(reason=Suppression.Reason.ERASED)
+        """Someone whose data was erased, or who moved, may still sign up anew themselves."""
+        return self.exclude(reason__in=Suppression.LIFTED_BY_THE_OWNER)
+
+    def add(self, address_key: str, reason: str, *, now: datetime) -> None:
+        """Note a reason against an address; once is enough."""
+        row = Suppression(
+            address_hash=suppression_hashes(address_key)[0], reason=reason, created_at=now
+        )
+        self.bulk_create([row], ignore_conflicts=True)
+
+    def among(self, address_keys: Iterable[str]) -> set[str]:
+        """Those of the keys that are suppressed, whatever the reason; one query for very many."""
+        known = {found: key for key in address_keys for found in suppression_hashes(key)}
+        hashes = list(known)
+        suppressed: set[str] = set()
+        for start in range(0, len(hashes), HASHES_AT_ONCE):
+            some = hashes[start : start + HASHES_AT_ONCE]
+            found = self.filter(address_hash__in=some).values_list("address_hash", flat=True)
+            suppressed.update(known[each] for each in found)
+        return suppressed
 
 
 class Suppression(models.Model):
@@ -230,6 +322,10 @@ class Suppression(models.Model):
         COMPLAINT = "complaint", "Beschwerde"
         BLOCKED = "blocked", "gesperrt"
         ERASED = "erased", "auf Wunsch gelöscht"
+        MOVED = "moved", "Adresse gewechselt"
+
+    # No import brings these back, but their owners may: by a sign-up that they confirm.
+    LIFTED_BY_THE_OWNER = (Reason.ERASED, Reason.MOVED)
 
     address_hash = models.CharField("Prüfwert der Adresse", max_length=64)
     reason = models.CharField("Grund", max_length=12, choices=Reason)
@@ -246,7 +342,7 @@ class Suppression(models.Model):
             ),
             models.CheckConstraint(
                 name="newsletter_suppression_reason_is_known",
-                condition=Q(reason__in=["complaint", "blocked", "erased"]),
+                condition=Q(reason__in=["complaint", "blocked", "erased", "moved"]),
             ),
         ]
 
@@ -265,3 +361,81 @@ def suppression_hashes(address_key: str) -> list[str]:
         ).hexdigest()
         for key in settings.LINK_KEYS
     ]
+
+
+class Event(models.Model):
+    """What happened to somebody on the list, besides the consents, which tell their own times.
+
+    Rows only grow, as consents do. An erasure is the one that names nobody.
+    """
+
+    class Kind(models.TextChoices):
+        CONFIRM_MAIL = "confirm_mail", "Bestätigungslink verschickt"
+        ALREADY_MAIL = "already_mail", "Hinweis „schon angemeldet“ verschickt"
+        MOVE_MAIL = "move_mail", "Bestätigungslink an neue Adresse verschickt"
+        LINK_MAIL = "link_mail", "Link zu den Einstellungen verschickt"
+        LEFT = "left", "abgemeldet"
+        CAME_BACK = "came_back", "Abmeldung zurückgenommen"
+        MOVED = "moved", "Adresse geändert"
+        BLOCKED = "blocked", "gesperrt"
+        UNBLOCKED = "unblocked", "Sperre aufgehoben"
+        EXPORTED = "exported", "Daten exportiert"
+        ERASED = "erased", "gelöscht"
+
+    class By(models.TextChoices):
+        READER = "reader", "Leserin oder Leser"
+        COACH = "coach", "Coach"
+        SYSTEM = "system", "von selbst"
+
+    subscriber = models.ForeignKey(
+        Subscriber,
+        verbose_name="Abo",
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="events",
+    )
+    kind = models.CharField("was", max_length=12, choices=Kind)
+    by = models.CharField("durch", max_length=6, choices=By)
+    at = models.DateTimeField("wann")
+    detail = models.CharField("Näheres", max_length=LONGEST, blank=True)
+
+    class Meta:
+        verbose_name = "Ereignis"
+        verbose_name_plural = "Verlauf"
+        indexes = [
+            models.Index(name="newsletter_events_of_one", fields=["subscriber", "at"]),
+            models.Index(name="newsletter_events_by_age", fields=["at"]),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="newsletter_event_is_of_a_known_kind",
+                condition=Q(
+                    kind__in=[
+                        "confirm_mail",
+                        "already_mail",
+                        "move_mail",
+                        "link_mail",
+                        "left",
+                        "came_back",
+                        "moved",
+                        "blocked",
+                        "unblocked",
+                        "exported",
+                        "erased",
+                    ]
+                ),
+            ),
+            models.CheckConstraint(
+                name="newsletter_event_is_of_somebody",
+                condition=Q(by__in=["reader", "coach", "system"]),
+            ),
+            models.CheckConstraint(
+                name="newsletter_only_an_erasure_names_nobody",
+                condition=Q(kind="erased", subscriber__isnull=True, detail="")
+                | (~Q(kind="erased") & Q(subscriber__isnull=False)),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}, {self.at:%d.%m.%Y}"

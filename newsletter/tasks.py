@@ -2,30 +2,58 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from coaching_site import jobs
-from newsletter import mail, subscriptions
-from newsletter.models import Subscriber
+from newsletter import mail, preferences, subscriptions
+from newsletter.models import Event, Subscriber
 
 
 @app.task(name="newsletter.answer_sign_up", retry=jobs.PATIENT)
-def answer_sign_up(*, subscriber: int, answer: bool) -> None:
+def answer_sign_up(*, subscriber: int, answer: bool, surplus: int = 0) -> None:
     """Send the mail a sign-up asked for, if it is still owed."""
+    subscriptions.drop_surplus(surplus)
     row = Subscriber.objects.filter(pk=subscriber).first() if answer else None
-    if row is None or not row.mail_is_owed or subscriptions.is_silenced(row):
+    if row is None or not row.mail_is_owed or subscriptions.is_silenced(row.address_key):
         return
-    now = timezone.now()
+    now, kind = timezone.now(), Event.Kind.ALREADY_MAIL
     if row.status == Subscriber.Status.CONFIRMED:
         mail.send_already_subscribed(row)
     else:
+        kind = Event.Kind.CONFIRM_MAIL
         link = subscriptions.new_confirm_link(row, now=now)
         if link is None:
             return
         token, expires_at = link
         mail.send_confirmation(row, token=token, expires_at=expires_at)
-    subscriptions.note_mail_sent(row, now=timezone.now())
+    subscriptions.note_mail_sent(row, kind, now=timezone.now())
+
+
+@app.task(name="newsletter.ask_new_address", retry=jobs.PATIENT)
+def ask_new_address(*, request: int) -> None:
+    """Ask the new address whether it wants the newsletter, if it may be asked and was not yet."""
+    wish = preferences.open_wish(request)
+    if wish is None or preferences.was_asked(wish):
+        return
+    link = preferences.new_move_link(wish, now=timezone.now())
+    if link is not None:
+        token, expires_at = link
+        mail.send_move(wish, token=token, expires_at=expires_at)
+        preferences.note_move_mail(wish, now=timezone.now())
+
+
+@app.task(name="newsletter.send_link", retry=jobs.PATIENT)
+def send_link(*, subscriber: int, asked_at: str) -> None:
+    """Send somebody the link to their preferences; nobody is subscriber 0."""
+    row = Subscriber.objects.filter(pk=subscriber).first()
+    since = datetime.fromisoformat(asked_at)
+    if row is None or not preferences.link_is_owed(row, since):
+        return
+    mail.send_link(row, key=asked_at)
+    preferences.note_link_mail(row, now=timezone.now())
 
 
 @app.periodic(cron="41 3 * * *")
@@ -34,3 +62,11 @@ def forget_unconfirmed(timestamp: int) -> None:
     """Delete what nobody confirmed within two weeks."""
     del timestamp
     subscriptions.forget_unconfirmed(now=timezone.now())
+
+
+@app.periodic(cron="47 3 * * *")
+@app.task(name="newsletter.forget_networks", queueing_lock="newsletter.forget_networks")
+def forget_networks(timestamp: int) -> None:
+    """Delete shortened IP addresses that are older than three months."""
+    del timestamp
+    subscriptions.forget_networks(now=timezone.now())

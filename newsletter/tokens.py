@@ -10,6 +10,7 @@ import uuid
 from coaching_site import links
 
 UNSUBSCRIBE = "newsletter.unsubscribe"
+PREFERENCES = "newsletter.preferences"
 
 # Mail programs glue punctuation or „=3D“ to a link; none of that can be part of a token.
 _TOKEN = re.compile(r"[A-Za-z0-9_.-]*")
@@ -32,6 +33,20 @@ def read_unsubscribe_token(token: str) -> uuid.UUID | None:
     """Whose link this is, or None if it was not made here."""
     value = links.read(UNSUBSCRIBE, _trim(token))
     return uuid.UUID(value) if value else None
+
+
+def preferences_token(public_id: uuid.UUID, address_number: int) -> str:
+    """Opens the preferences of one person at one address, and no longer after it changed."""
+    return links.sign(PREFERENCES, f"{public_id}_{address_number}")
+
+
+def read_preferences_token(token: str) -> tuple[uuid.UUID, int] | None:
+    """Whose link this is and for which of their addresses, or None if it was not made here."""
+    value = links.read(PREFERENCES, _trim(token))
+    if value is None:
+        return None
+    public_id, _, number = value.partition("_")
+    return uuid.UUID(public_id), int(number)
 
 
 def _trim(token: str) -> str:

@@ -2,15 +2,28 @@
 
 from django.urls import path
 
-from newsletter import views
+from newsletter.views import joining, leaving, preferences
 
 app_name = "newsletter"
 urlpatterns = [
-    path("", views.subscribe, name="subscribe"),
-    path("postfach/", views.check_mailbox, name="check_mailbox"),
-    path("willkommen/", views.welcome, name="welcome"),
-    path("bestaetigen/<str:token>/", views.confirm, name="confirm"),
-    path("bestaetigen/<path:token>", views.confirm),
-    path("abmelden/<str:token>/", views.unsubscribe, name="unsubscribe"),
-    path("abmelden/<path:token>", views.unsubscribe),
+    path("", joining.subscribe, name="subscribe"),
+    path("postfach/", joining.check_mailbox, name="check_mailbox"),
+    path("willkommen/<str:token>/", joining.welcome, name="welcome"),
+    path("bestaetigen/<str:token>/neu/", joining.ask_again, name="ask_again"),
+    path("bestaetigen/<str:token>/", joining.confirm, name="confirm"),
+    path("bestaetigen/<path:token>", joining.confirm),
+    path("abmelden/<str:token>/zurueck/", leaving.come_back, name="come_back"),
+    path("abmelden/<str:token>/", leaving.unsubscribe, name="unsubscribe"),
+    path("abmelden/<path:token>", leaving.unsubscribe),
+    path("link/", preferences.lost_link, name="lost_link"),
+    path("link/unterwegs/", preferences.link_sent, name="link_sent"),
+    path("einstellungen/<str:token>/", preferences.overview, name="preferences"),
+    path("einstellungen/<str:token>/adresse/", preferences.change_address, name="change_address"),
+    path("einstellungen/<str:token>/postfach/", preferences.new_mailbox, name="new_mailbox"),
+    path("einstellungen/<str:token>/daten/", preferences.data, name="data"),
+    path("einstellungen/<str:token>/daten.json", preferences.data_file, name="data_file"),
+    path("einstellungen/<str:token>/loeschen/", preferences.erase, name="erase"),
+    path("einstellungen/<path:token>", preferences.overview),
+    path("adresse/<str:token>/", preferences.move, name="move"),
+    path("adresse/<path:token>", preferences.move),
 ]

@@ -58,10 +58,11 @@ class PracticeAdmin(admin.ModelAdmin[Practice]):
                 "fields": [
                     ("coached_value", "coached_source", "coached_as_of"),
                     ("readers_value", "readers_source", "readers_as_of"),
+                    "readers_counted",
                 ],
             },
         ),
-        ("Newsletter", {"fields": ["newsletter_rhythm"]}),
+        ("Newsletter", {"fields": ["newsletter_rhythm", "newsletter_keeps_network"]}),
         (
             "Datenschutz",
             {

@@ -92,6 +92,15 @@ class Practice(models.Model):
         blank=True,
         help_text="Zum Beispiel „alle zwei Wochen“. Leer lassen, wenn du nichts versprechen willst.",
     )
+    newsletter_keeps_network = models.BooleanField(
+        "Gekürzte IP-Adresse als Nachweis aufbewahren",
+        default=False,
+        db_default=False,
+        help_text=(
+            "Zu jeder Anmeldung, 90 Tage lang, dann gelöscht. Für den Nachweis nicht nötig; "
+            "die Datenschutzerklärung nennt es, sobald es an ist."
+        ),
+    )
 
     # --- claims: true numbers only, with source and date (UWG § 5) ---
     coached_value = models.CharField("Gecoachte: Zahl", max_length=20, blank=True, default="80+")
@@ -113,6 +122,16 @@ class Practice(models.Model):
     )
     readers_as_of = models.DateField(
         "Leserschaft: Stand", null=True, blank=True, default=date(2026, 11, 22)
+    )
+
+    readers_counted = models.BooleanField(
+        "Leserschaft: echte Zahl zeigen",
+        default=False,
+        db_default=False,
+        help_text=(
+            "Zeigt statt der Zahl darüber, wie viele ihr Abo bestätigt haben, abgerundet. "
+            "Unter 50 wird nichts gezeigt."
+        ),
     )
 
     updated_at = models.DateTimeField("geändert", auto_now=True)

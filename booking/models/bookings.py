@@ -239,6 +239,9 @@ class Booking(models.Model):
         "Zustimmung zur Bitte um Rückmeldung", blank=True, db_default="", default=""
     )
     followup_consent_at = models.DateTimeField("zugestimmt am", null=True, blank=True)
+    newsletter_consent_text = models.TextField(
+        "Wunsch nach dem Newsletter", blank=True, db_default="", default=""
+    )
 
     objects = BookingQuerySet.as_manager()
 

@@ -16,6 +16,8 @@ from booking.forms import DetailsForm
 from booking.slots import Interval
 from booking.views.visitor import find_call, kindly_if_over, visitor_of
 from coaching_site import limits, links, networks
+from pages import consent
+from pages.models import Practice
 
 HOUR = timedelta(hours=1)
 SENDS_AN_ADDRESS = 10  # in an hour
@@ -39,6 +41,7 @@ def details(request: HttpRequest, address: str, start: datetime) -> HttpResponse
         call_type=call_type,
         questions=call_type.questions.all(),
         held=visitor.held,
+        newsletter=consent.booking_box(Practice.current()),
     )
     page: dict[str, object] = {
         "call_type": call_type,

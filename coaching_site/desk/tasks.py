@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from coaching_site import limits
+from booking.models import Booking
+from coaching_site import jobs, limits
+from newsletter import addresses, subscriptions
+from pages import consent
+from pages.models import Practice
+
+# Where guests read the box's text; the address itself may be a secret one.
+DETAILS_PAGE = "/termin/"
 
 
 @app.periodic(cron="37 * * * *")
@@ -14,3 +23,22 @@ def forget_hits(timestamp: int) -> None:
     """Counts of tries are nobody's business once their time is over."""
     del timestamp
     limits.forget(now=timezone.now())
+
+
+@app.task(name="desk.sign_up_from_booking", retry=jobs.PATIENT)
+def sign_up_from_booking(*, booking: int, asked_at: str) -> None:
+    """Sign a guest up who ticked the box; the same mail asks them to confirm as everybody else.
+
+    The time is the one of their booking, so running twice asks once.
+    """
+    row = Booking.objects.filter(pk=booking).exclude(newsletter_consent_text="").first()
+    if row is None:
+        return
+    try:
+        address = addresses.parse(row.email)
+    except addresses.NotAnAddress:
+        return
+    text = consent.shown_on_booking(Practice.current(), row.newsletter_consent_text)
+    subscriptions.subscribe(
+        address, consent=text, page=DETAILS_PAGE, now=datetime.fromisoformat(asked_at)
+    )

@@ -192,7 +192,7 @@ def test_odd_answers_never_break_a_page(client, questions, odd):
 
 
 def test_the_form_takes_one_query_for_its_questions(client, questions, django_assert_num_queries):
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         client.get(DETAILS)
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 import secrets
+from itertools import product
 
+import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from coaching_site import links
-from tests.journeys.test_booking import link_in, mail_for, send
+from tests.journeys.test_booking import choose_a_time, link_in, mail_for, send
+from tests.journeys.test_pages import TAGS
 from tests.running_site import wait_until
 
 
@@ -63,3 +67,127 @@ def test_the_same_answer_whether_or_not_the_address_is_known(page, site):
         wait_until(lambda: len(site.mailbox.to(reader)) == 1)
 
     assert answers[0] == answers[1]
+
+
+STATE = "SELECT status FROM newsletter_subscriber WHERE address = %s"
+
+
+def join(page, site, reader: str) -> None:
+    """From the form to the page that says one is in."""
+    page.goto("/newsletter/")
+    page.get_by_label("E-Mail-Adresse").fill(reader)
+    send(page, "Abonnieren")
+    page.goto(link_in(mail_for(site, reader, "Anmeldung"), "/newsletter/bestaetigen/"))
+    page.get_by_role("button", name="Anmeldung bestätigen").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Du bist dabei")
+
+
+def test_join_move_look_leave_and_come_back(page, site):
+    reader, newer = (f"{name}-{secrets.token_hex(4)}@firma.example" for name in ("alt", "neu"))
+    headline = page.get_by_role("heading", level=1)
+    join(page, site, reader)
+
+    page.get_by_role("link", name="Newsletter-Einstellungen").click()
+    expect(page.get_by_text(reader)).to_be_visible()
+    page.get_by_role("link", name="Ändern").click()
+    page.get_by_label("Neue E-Mail-Adresse").fill(newer)
+    page.get_by_role("button", name="Adresse ändern").click()
+    expect(headline).to_have_text("Schau in dein neues Postfach")
+    assert site.query(STATE, reader) == [("confirmed",)]
+    page.goto(link_in(mail_for(site, newer, "neue Adresse"), "/newsletter/adresse/"))
+    page.get_by_role("button", name="Neue Adresse bestätigen").click()
+    expect(headline).to_have_text("Deine Adresse ist geändert")
+    assert (site.query(STATE, reader), site.query(STATE, newer)) == ([], [("confirmed",)])
+
+    page.get_by_role("link", name="Newsletter-Einstellungen").click()
+    page.get_by_role("link", name="Alles ansehen").click()
+    expect(page.get_by_text("Mit „Abonnieren“ willigst du ein").first).to_be_visible()
+    page.get_by_role("link", name="Zurück zu den Einstellungen").click()
+    page.get_by_role("link", name="Abmelden").click()
+    page.get_by_role("button", name="Abmelden").click()
+    expect(headline).to_have_text("Du bist abgemeldet")
+    assert site.query(STATE, newer) == [("unsubscribed",)]
+    page.get_by_role("button", name="Abmeldung zurücknehmen").click()
+    expect(headline).to_have_text("Du bist wieder dabei")
+    assert site.query(STATE, newer) == [("confirmed",)]
+
+
+def test_a_lost_link_comes_back_and_erases_everything(page, site):
+    reader = f"weg-{secrets.token_hex(4)}@firma.example"
+    join(page, site, reader)
+
+    page.goto("/newsletter/")
+    page.get_by_role("link", name="Link zu deinen Einstellungen anfordern").click()
+    page.get_by_label("E-Mail-Adresse").fill(reader)
+    send(page, "Link schicken")
+    expect(page.get_by_text("Wenn wir diese Adresse kennen")).to_be_visible()
+    link = link_in(mail_for(site, reader, "Dein Link"), "/newsletter/einstellungen/")
+    page.goto(link)
+    page.get_by_role("link", name="Daten löschen").click()
+    page.get_by_role("button", name="Alles löschen").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Deine Daten sind gelöscht")
+    assert site.query(STATE, reader) == []
+
+    page.goto(link)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Dieser Link öffnet nichts mehr")
+
+
+def test_a_ticked_box_on_the_booking_form_starts_the_same_way(page, site):
+    guest = f"kaestchen-{secrets.token_hex(4)}@firma.example"
+    page.goto("/termin/")
+    choose_a_time(page)
+    page.get_by_label("Name").fill("Ada")
+    page.get_by_label("E-Mail-Adresse").fill(guest)
+    box = page.get_by_label(re.compile("darf mir den Newsletter"))
+    expect(box).not_to_be_checked()
+    box.check()
+    send(page, "Weiter")
+    page.get_by_role("button", name="Kostenlos buchen").click()
+
+    page.goto(link_in(mail_for(site, guest, "Newsletter"), "/newsletter/bestaetigen/"))
+    page.get_by_role("button", name="Anmeldung bestätigen").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Du bist dabei")
+
+
+@pytest.mark.parametrize(("scheme", "width"), list(product(["light", "dark"], [360, 1280])))
+def test_axe_finds_nothing_behind_the_links(browser, site, scheme, width):
+    reader = f"axe-{secrets.token_hex(4)}-mit-einer-ziemlich-langen-adresse@firma.example"
+    context = browser.new_context(
+        base_url=site.url,
+        color_scheme=scheme,
+        viewport={"width": width, "height": 800},
+        bypass_csp=True,
+        reduced_motion="reduce",
+    )
+    page = context.new_page()
+    found: dict[str, object] = {}
+
+    def look(heading: str = "") -> None:
+        # What was clicked may still be on its way.
+        expect(page.get_by_role("heading", level=1)).to_contain_text(heading)
+        rules = {"runOnly": {"type": "tag", "values": TAGS}}
+        result = Axe().run(page, options=rules)
+        if result.violations_count:
+            found[page.url] = [each["id"] for each in result.response["violations"]]
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, page.url
+
+    join(page, site, reader)
+    look()
+    page.get_by_role("link", name="Newsletter-Einstellungen").click()
+    settings = page.url
+    for name in ("", "adresse/", "postfach/", "daten/", "loeschen/"):
+        page.goto(settings + name)
+        look()
+    page.goto(f"{settings}adresse/")
+    page.get_by_role("button", name="Adresse ändern").click()
+    expect(page).to_have_title(re.compile("^Fehler: "))
+    look()
+    page.goto(unsubscribe_link(site, reader))
+    look()
+    page.get_by_role("button", name="Abmelden").click()
+    look("Du bist abgemeldet")
+    page.get_by_role("button", name="Abmeldung zurücknehmen").click()
+    look("Du bist wieder dabei")
+    context.close()
+
+    assert found == {}

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from newsletter import addresses, consent, subscriptions
+from newsletter import addresses, subscriptions
 from newsletter.models import Subscriber
+from pages import consent
 from pages.models import Practice
 from tests import mail_server
 
@@ -60,3 +61,13 @@ def pending(ask) -> Subscriber:
 def reader(ask, now) -> Subscriber:
     """Someone who confirmed their sign-up a minute later."""
     return subscriptions.confirm(ask(), now=now + MINUTES)
+
+
+@pytest.fixture
+def practice(db) -> Callable[..., Practice]:
+    """Saves the practice's row with these values."""
+
+    def save(**values: object) -> Practice:
+        return Practice.objects.update_or_create(pk=1, defaults=values)[0]
+
+    return save

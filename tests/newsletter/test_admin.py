@@ -4,11 +4,16 @@ import csv
 import io
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from newsletter import subscriptions
-from newsletter.models import Consent, Subscriber
+from newsletter import preferences, subscriptions, suppressions
+from newsletter.models import Consent, Event, Subscriber, Suppression
 from tests.newsletter.conftest import ADA, DAYS, MINUTES, sign_up
+from tests.newsletter.test_coming_back import come_back
+from tests.newsletter.test_views import shown
 
 pytestmark = pytest.mark.django_db
 
@@ -125,3 +130,198 @@ def test_who_may_only_look_cannot_take_anyone_off(client, django_user_model, rea
 
     reader.refresh_from_db()
     assert reader.status == "confirmed"
+
+
+# --- one person's page ---
+
+
+def page_of(row, name: str = "change") -> str:
+    return f"{SUBSCRIBERS}{row.pk}/{name}/"
+
+
+def test_the_whole_history_stands_on_one_page(admin_client, ask, now):
+    row = subscriptions.confirm(ask(), now=now + MINUTES)
+    subscriptions.unsubscribe(row.public_id, now=now + DAYS)
+    come_back(row, now + DAYS + MINUTES)
+    Suppression.objects.add(ADA, "complaint", now=now + 2 * DAYS)
+
+    page = shown(admin_client.get(page_of(row)))
+
+    for words in (
+        "angemeldet",
+        "01.03.2027 09:00:00",
+        "01.03.2027 09:01:00",
+        "02.03.2027 09:00:00",
+        "Bestätigungslink verschickt",
+        "abgemeldet",
+        "Abmeldung zurückgenommen",
+        "Leserin oder Leser",
+        "Beschwerde",
+        "2026-11-zurueck",
+    ):
+        assert words in page
+
+
+def test_the_proof_tells_every_text_and_every_time_in_berlin_and_utc(admin_client, ask, now):
+    row = subscriptions.confirm(ask(), now=now + MINUTES)
+    subscriptions.unsubscribe(row.public_id, now=now + DAYS)
+    subscriptions.confirm(ask(at=now + 2 * DAYS), now=now + 3 * DAYS)
+
+    response = admin_client.get(page_of(row, "nachweis"))
+
+    page = shown(response)
+    for consent in row.consents.all():
+        assert consent.text in page
+        assert consent.text_sha256 in page
+        assert f"(Nr. {consent.pk})" in page
+    assert "01.03.2027, 09:00:00 Uhr in Berlin (2027-03-01 08:00:00 UTC)" in page
+    assert "01.03.2027, 09:01:00 Uhr in Berlin (2027-03-01 08:01:00 UTC)" in page
+    assert "02.03.2027, 09:00:00 Uhr in Berlin (2027-03-02 08:00:00 UTC)" in page
+    assert page.count("Einwilligung 2 (Nr.") == 1
+    assert "no-store" in response["Cache-Control"]
+
+
+def test_the_coach_takes_one_off_and_blocks_and_lifts_the_block(admin_client, reader):
+    admin_client.post(page_of(reader, "abmelden"))
+    reader.refresh_from_db()
+    assert reader.status == "unsubscribed"
+    assert reader.events.filter(kind="left", by="coach").exists()
+
+    admin_client.post(page_of(reader, "sperren"))
+    assert suppressions.is_blocked(ADA)
+    assert "Sperre aufheben" in shown(admin_client.get(page_of(reader)))
+
+    admin_client.post(page_of(reader, "sperren"), {"aufheben": "ja"})
+    assert not suppressions.is_blocked(ADA)
+
+
+@pytest.mark.parametrize("deed", ["abmelden", "sperren", "daten"])
+def test_opening_a_deed_does_nothing(admin_client, reader, deed):
+    assert admin_client.get(page_of(reader, deed)).status_code == 405
+
+    reader.refresh_from_db()
+    assert reader.status == "confirmed"
+
+
+def test_the_coach_exports_what_the_person_may_ask_for_and_that_is_noted(admin_client, reader):
+    response = admin_client.post(page_of(reader, "daten"))
+
+    assert response.json()["Abo"]["E-Mail-Adresse"] == ADA
+    assert reader.events.filter(kind="exported", by="coach").exists()
+
+
+def test_erasing_asks_first_and_leaves_no_address_behind(admin_client, reader):
+    assert ADA in shown(admin_client.get(page_of(reader, "loeschen")))
+    assert Subscriber.objects.count() == 1
+
+    answer = admin_client.post(page_of(reader, "loeschen"), follow=True)
+
+    assert "Gelöscht." in shown(answer)
+    assert ADA not in shown(answer)
+    assert Subscriber.objects.count() == 0
+    assert ADA not in str(list(LogEntry.objects.values()))
+    log = shown(admin_client.get("/verwaltung/newsletter/event/"))
+    assert "gelöscht" in log
+    assert ADA not in log
+
+
+def test_the_proof_of_an_erased_person_is_found_by_the_address_they_name(admin_client, reader, now):
+    preferences.erase(reader.public_id, by=Event.By.READER, now=now)
+
+    assert "1 Einwilligung" in shown(admin_client.get(f"{CONSENTS}?q={ADA}"))
+    assert "0 Einwilligungen" in shown(admin_client.get(f"{CONSENTS}?q=bob@leser.example"))
+
+
+@pytest.mark.parametrize(
+    "name", ["abmelden", "sperren", "loeschen", "nachweis", "daten", "change", "wachstum"]
+)
+def test_who_may_do_nothing_does_nothing(client, django_user_model, reader, name):
+    client.force_login(django_user_model.objects.create_user("gast", is_staff=True))
+    path = f"{SUBSCRIBERS}wachstum/" if name == "wachstum" else page_of(reader, name)
+
+    assert client.post(path).status_code == 403
+    reader.refresh_from_db()
+    assert reader.status == "confirmed"
+
+
+def test_who_may_only_look_sees_no_buttons(client, django_user_model, reader):
+    helper = django_user_model.objects.create_user("hilfe", is_staff=True)
+    helper.user_permissions.add(Permission.objects.get(codename="view_subscriber"))
+    client.force_login(helper)
+
+    page = shown(client.get(page_of(reader)))
+
+    assert "Nachweis drucken" in page
+    for word in ("Vom Newsletter abmelden", "Sperren</button>", ">Daten löschen<"):
+        assert word not in page
+    assert client.get(page_of(reader, "loeschen")).status_code == 403
+
+
+# --- suppressions ---
+
+
+def test_the_coach_blocks_an_address_by_typing_it_and_finds_it_by_typing_it(admin_client, reader):
+    answer = admin_client.post(
+        "/verwaltung/newsletter/suppression/add/", {"email": "ADA@leser.example"}, follow=True
+    )
+
+    assert answer.status_code == 200
+    assert suppressions.is_blocked(ADA)
+    reader.refresh_from_db()
+    assert reader.status == "unsubscribed"
+    found = shown(admin_client.get(f"/verwaltung/newsletter/suppression/?q={ADA}"))
+    assert "1 Sperre" in found
+    assert "0 Sperren" in shown(admin_client.get("/verwaltung/newsletter/suppression/?q=bob"))
+    assert "ada" not in str(list(LogEntry.objects.values_list("object_repr", "change_message")))
+
+
+@pytest.mark.parametrize(("reason", "status"), [("blocked", 302), ("complaint", 403)])
+def test_only_the_coachs_own_no_can_be_taken_back(admin_client, now, reason, status):
+    Suppression.objects.add(ADA, reason, now=now)
+    row = Suppression.objects.get()
+
+    answer = admin_client.post(
+        f"/verwaltung/newsletter/suppression/{row.pk}/delete/", {"post": "yes"}
+    )
+
+    assert answer.status_code == status
+    assert Suppression.objects.exists() is (status == 403)
+
+
+# --- growth ---
+
+
+def test_the_chart_and_the_table_tell_the_same(admin_client, reader, now):
+    page = shown(admin_client.get(f"{SUBSCRIBERS}wachstum/"))
+
+    assert page.count("<rect") == page.count('<th scope="row">') > 0
+    assert "Angemeldete am Monatsende" in page
+    assert "style=" not in page.partition("<svg")[2].partition("</svg>")[0]
+
+
+@pytest.mark.parametrize("path", [SUBSCRIBERS, CONSENTS, f"{SUBSCRIBERS}?q=leser"])
+def test_a_longer_list_takes_as_many_queries(admin_client, now, path):
+    asked = []
+    for count in (1, 30):
+        for number in range(count):
+            sign_up(f"{count}-{number}@leser.example", now)
+        with CaptureQueriesContext(connection) as queries:
+            assert admin_client.get(path).status_code == 200
+        asked.append(len(queries))
+
+    assert asked[0] == asked[1]
+
+
+def test_a_longer_history_takes_as_many_queries(admin_client, reader, now):
+    asked = []
+    for count in (1, 30):
+        for number in range(count):
+            moment = now + (count * 100 + number) * DAYS
+            subscriptions.unsubscribe(reader.public_id, now=moment)
+            come_back(reader, moment + MINUTES)
+        with CaptureQueriesContext(connection) as queries:
+            admin_client.get(page_of(reader))
+            admin_client.get(page_of(reader, "nachweis"))
+        asked.append(len(queries))
+
+    assert asked[0] == asked[1]

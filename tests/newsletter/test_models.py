@@ -8,8 +8,16 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import ProtectedError
 
 from coaching_site.append_only import erasing
-from newsletter import consent, tokens
-from newsletter.models import ConfirmLink, Consent, Subscriber, Suppression, suppression_hashes
+from newsletter import subscriptions, tokens
+from newsletter.models import (
+    ConfirmLink,
+    Consent,
+    Event,
+    Subscriber,
+    Suppression,
+    suppression_hashes,
+)
+from pages import consent
 from tests.newsletter.conftest import ADA, DAYS, MINUTES
 
 pytestmark = pytest.mark.django_db
@@ -242,3 +250,69 @@ def test_the_envelope_speaks_punycode_and_keeps_the_local_part(now):
     row = subscriber(now, address="Max@straße.de", address_key="max@xn--strae-oqa.de")
 
     assert row.mailbox == "Max@xn--strae-oqa.de"
+
+
+def test_a_kept_ip_address_has_an_end(now):
+    with refused_by("newsletter_network_is_kept_until_a_time"):
+        request(now, network="8.8.4.0/24")
+    with refused_by("newsletter_network_is_kept_until_a_time"):
+        request(now, network_until=now)
+
+
+def test_the_hash_of_an_address_stands_only_where_the_address_is_gone(now):
+    with refused_by("newsletter_hash_stands_for_an_erased_address"):
+        request(now, address_hash="0" * 64)
+
+
+def event(now, **values) -> Event:
+    return Event.objects.create(
+        **{"kind": "left", "by": "reader", "at": now, "subscriber": None, **values}
+    )
+
+
+def test_an_event_is_of_a_known_kind_and_of_somebody(now):
+    row = subscriber(now)
+
+    with refused_by("newsletter_event_is_of_a_known_kind"):
+        event(now, kind="sang", subscriber=row)
+    with refused_by("newsletter_event_is_of_somebody"):
+        event(now, by="nobody", subscriber=row)
+
+
+def test_an_erasure_names_nobody_and_everything_else_names_somebody(now):
+    row = subscriber(now)
+
+    for wrong in (
+        {"kind": "left"},
+        {"kind": "erased", "subscriber": row},
+        {"kind": "erased", "detail": ADA},
+    ):
+        with refused_by("newsletter_only_an_erasure_names_nobody"):
+            event(now, **wrong)
+
+
+def test_an_event_never_changes_and_is_never_deleted(now):
+    row = event(now, subscriber=subscriber(now))
+
+    with refused_by("newsletter_event_only_grows"):
+        Event.objects.update(at=now + DAYS)
+    with refused_by("newsletter_event_only_grows"):
+        row.delete()
+    with erasing():
+        row.delete()
+    assert Event.objects.count() == 0
+
+
+def test_networks_are_forgotten_on_their_day_and_nothing_else_is(now):
+    kept = request(now, network="8.8.4.0/24", network_until=now + 90 * DAYS)
+    gone = request(now, network="8.8.5.0/24", network_until=now + 80 * DAYS)
+
+    assert subscriptions.forget_networks(now=now + 80 * DAYS) == 1
+    assert subscriptions.forget_networks(now=now + 80 * DAYS) == 0
+
+    for row in (kept, gone):
+        row.refresh_from_db()
+    assert (kept.network, gone.network, gone.network_until) == ("8.8.4.0/24", "", None)
+    assert gone.address == ADA
+    with refused_by("newsletter_consent_only_grows"):
+        Consent.objects.filter(pk=kept.pk).update(network="", network_until=None)

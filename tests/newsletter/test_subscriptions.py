@@ -9,7 +9,14 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from newsletter import subscriptions, tokens
 from newsletter.errors import LinkGone
-from newsletter.models import ConfirmLink, Consent, Subscriber, Suppression, suppression_hashes
+from newsletter.models import (
+    ConfirmLink,
+    Consent,
+    Event,
+    Subscriber,
+    Suppression,
+    suppression_hashes,
+)
 from newsletter.subscriptions import LinkState
 from pages.models import Practice
 from tests.newsletter.conftest import ADA, DAYS, MINUTES, sign_up
@@ -137,7 +144,7 @@ def test_twenty_sign_ups_at_once_make_one_row_and_one_mail(mailbox, run_jobs, no
 def test_a_mail_asked_for_while_another_is_sent_stays_owed(pending, now):
     sign_up(ADA, now + DAYS)
 
-    subscriptions.note_mail_sent(pending, now=now + DAYS)
+    subscriptions.note_mail_sent(pending, Event.Kind.CONFIRM_MAIL, now=now + DAYS)
 
     pending.refresh_from_db()
     assert pending.mail_is_owed
@@ -187,7 +194,7 @@ def test_the_token_is_in_the_mail_and_nowhere_in_the_database(ask):
 
 
 @pytest.mark.parametrize(
-    ("days", "state"), [(13, LinkState.OPEN), (14, LinkState.GONE), (15, LinkState.GONE)]
+    ("days", "state"), [(13, LinkState.OPEN), (14, LinkState.EXPIRED), (15, LinkState.EXPIRED)]
 )
 def test_a_link_works_for_fourteen_days(ask, now, days, state):
     token = ask()

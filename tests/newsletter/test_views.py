@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from coaching_site import spam
 from newsletter import mail, subscriptions, tokens
-from newsletter.models import ConfirmLink, Consent, Subscriber, Suppression, suppression_hashes
+from newsletter.models import Consent, Subscriber, Suppression, suppression_hashes
 from pages.models import Practice
 from tests.newsletter.conftest import ADA, path_in, sign_up
 
@@ -60,14 +60,14 @@ def test_a_visitor_signs_up_confirms_and_leaves(client, mailbox, run_jobs):
     assert "Fast geschafft: Schau in dein Postfach" in shown(client.get(answer["Location"]))
 
     confirmed = client.post(path_in(mailbox.messages[0], "bestaetigen"))
-    assert (confirmed.status_code, confirmed["Location"]) == (303, "/newsletter/willkommen/")
+    assert confirmed.status_code == 303
+    assert confirmed["Location"].startswith("/newsletter/willkommen/")
     assert "Du bist dabei" in shown(client.get(confirmed["Location"]))
     row = Subscriber.objects.get()
     assert (row.address, row.status) == ("Max@leser.example", "confirmed")
 
     left = client.post(mail.unsubscribe_url(row).removeprefix("http://localhost:8000"))
     assert "Du bist abgemeldet" in shown(left)
-    assert 'href="/newsletter/"' in shown(left)
 
 
 def test_the_text_beside_the_button_is_the_text_that_is_stored(client):
@@ -235,7 +235,7 @@ def test_a_forged_form_is_refused(now):
     assert post(strict, ADA).status_code == 403
 
 
-@pytest.mark.parametrize("path", ["/newsletter/postfach/", "/newsletter/willkommen/"])
+@pytest.mark.parametrize("path", ["/newsletter/postfach/", "/newsletter/link/unterwegs/"])
 def test_pages_without_a_form_set_no_cookie(client, path):
     response = client.get(path)
 
@@ -271,13 +271,13 @@ def test_the_button_works_without_cookie_and_csrf_token(confirm_path):
 def test_pressing_twice_is_as_good_as_once(client, confirm_path):
     client.post(confirm_path)
 
-    assert client.post(confirm_path)["Location"] == "/newsletter/willkommen/"
+    assert client.post(confirm_path)["Location"].startswith("/newsletter/willkommen/")
     again = client.get(confirm_path)
     assert (again.status_code, "schon bestätigt" in shown(again)) == (200, True)
 
 
-def test_an_expired_link_leads_back_to_the_form(client, confirm_path):
-    ConfirmLink.objects.update(expires_at=timezone.now())
+def test_an_expired_link_leads_back_to_the_form_once_the_sign_up_is_forgotten(client, confirm_path):
+    subscriptions.forget_unconfirmed(now=timezone.now() + subscriptions.REQUEST_LIFE)
 
     for response in (client.get(confirm_path), client.post(confirm_path)):
         assert response.status_code == 410
