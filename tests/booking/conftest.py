@@ -13,6 +13,7 @@ from django.test import Client
 from booking import scheduling
 from booking.models import Booking, Calendar, CallType, WeeklyHours
 from booking.scheduling import Guest
+from tests.booking.money_invariants import problems, settle_down, time_of
 from tests.stripe_sandbox import Sandbox
 from tests.stripe_sandbox.webhooks import Answer
 
@@ -69,6 +70,11 @@ def stripe(db, settings, now) -> Iterator[Sandbox]:
         sandbox.listen("http://localhost:8000/stripe/webhook/")
         sandbox.send_with(through_django)
         yield sandbox
+        assert problems(sandbox, time_of(sandbox), settled=False) == []
+        # The evening after: nobody comes back, every page and every hold has ended.
+        sandbox.advance(3600)
+        settle_down(sandbox, time_of(sandbox))
+        assert problems(sandbox, time_of(sandbox)) == []
 
 
 def through_django(url: str, body: bytes, headers: dict[str, str]) -> Answer:
