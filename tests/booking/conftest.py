@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -64,17 +65,22 @@ def confirmed(held, now) -> Booking:
 def stripe(db, settings, now) -> Iterator[Sandbox]:
     """A Stripe of this test's own, at the tests' time; its events wait until they are delivered."""
     with Sandbox(now=now.timestamp) as sandbox:
-        settings.STRIPE_SECRET_KEY = sandbox.api_key
-        settings.STRIPE_API_BASE = sandbox.base_url
-        settings.STRIPE_WEBHOOK_SECRETS = [sandbox.webhook_secret]
-        sandbox.listen("http://localhost:8000/stripe/webhook/")
-        sandbox.send_with(through_django)
+        point_to(sandbox, settings)
         yield sandbox
         assert problems(sandbox, time_of(sandbox), settled=False) == []
         # The evening after: nobody comes back, every page and every hold has ended.
         sandbox.advance(3600)
         settle_down(sandbox, time_of(sandbox))
         assert problems(sandbox, time_of(sandbox)) == []
+
+
+def point_to(sandbox: Sandbox, settings: Any) -> None:
+    """Lets the site ask this Stripe, and this Stripe tell the site."""
+    settings.STRIPE_SECRET_KEY = sandbox.api_key
+    settings.STRIPE_API_BASE = sandbox.base_url
+    settings.STRIPE_WEBHOOK_SECRETS = [sandbox.webhook_secret]
+    sandbox.listen("http://localhost:8000/stripe/webhook/")
+    sandbox.send_with(through_django)
 
 
 def through_django(url: str, body: bytes, headers: dict[str, str]) -> Answer:

@@ -1,0 +1,540 @@
+"""Guests, the coach, Stripe, the bank and the network do whatever comes to mind, and no money is lost.
+
+The machine is Hypothesis': a random walk over the real pages, the real rules, the real library and
+a Stripe that keeps its own books. What has to hold is in `money_invariants`. A few walks, always the
+same, run with the other tests; SOAK_EXAMPLES asks for that many fresh ones. Each control takes one
+rule away and expects the walks to find out.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, time, timedelta
+from itertools import count
+from random import Random
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.test import Client
+from django.urls import reverse
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from booking import (
+    by_hand,
+    cancellation,
+    checkout,
+    deposits,
+    mail,
+    notices,
+    scheduling,
+    stripe_gateway,
+)
+from booking.errors import BookingError, NothingToRefund, PaymentsAway, PaymentsRefused
+from booking.models import (
+    Alarm,
+    Booking,
+    Calendar,
+    CallType,
+    Deposit,
+    Notification,
+    OneOffLink,
+    Refund,
+    StripeEvent,
+    WeeklyHours,
+)
+from booking.scheduling import Guest
+from coaching_site import spam
+from coaching_site.desk.models import Hits
+from tests.booking.conftest import new_type, point_to
+from tests.booking.money_invariants import problems, settle_down
+from tests.stripe_sandbox import Sandbox
+from tests.stripe_sandbox.errors import StripeError
+from tests.stripe_sandbox.spec import Json
+
+pytestmark = pytest.mark.django_db
+
+SOAK = os.environ.get("SOAK_EXAMPLES")
+MONDAY = datetime(2027, 3, 1, 8, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+# What a visitor may be answered. 503 says that Stripe is away and what is left to do.
+ANSWERS = {200, 302, 303, 404, 409, 410, 422, 429, 503}
+ROWS = (
+    Notification, Alarm, Refund, Deposit, StripeEvent, Booking, OneOffLink, CallType, Calendar,
+    ProcrastinateJob,
+)  # fmt: skip
+# Hypothesis leans toward small numbers, and everybody would want the first offer.
+picks = st.integers(0, 2**32).map(lambda seed: Random(seed).randrange(10_000))
+ways = st.sampled_from(["POST /v1/checkout/sessions", "POST */expire", "POST /v1/refunds", "GET *", "*"])
+
+
+class MoneyMachine(RuleBasedStateMachine):
+    """One calendar, one Stripe, a clock for each, and everybody who ever paid."""
+
+    stripe: ClassVar[Sandbox]
+    set_clock: ClassVar[Callable[[datetime], None]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        for model in ROWS:
+            model._default_manager.all().delete()
+        self.stripe.reset()
+        self.skew = timedelta(0)
+        self.calendar = Calendar.objects.create(name="Hauptkalender")
+        WeeklyHours.objects.bulk_create(
+            WeeklyHours(calendar=self.calendar, weekday=day, start=time(9), end=time(12))
+            for day in range(1, 6)
+        )
+        self.browser = Client()
+        self.numbers = count()
+        # The pages at Stripe that guests were sent to; a tab stays open for ever.
+        self.tabs: list[str] = []
+        self.has_failed = False
+
+    @initialize(pick=picks)
+    def two_kinds_of_call(self, pick: int) -> None:
+        """Few times, so that people want the same, and all terms that money knows."""
+        terms = {"cancel_free_hours": 24, "cancel_keep_cents": 1000, "cancel_keep_percent": 25}
+        paid = {"price_cents": 30000, "deposit_cents": 15000, "length": 60, "step": 60}
+        whole = {"price_cents": 9000, "length": 30, "step": 30, "buffer_after": 15}
+        self.types = [
+            new_type(self.calendar, slug="sparring", notice=0, horizon_days=1, **paid, **terms),
+            new_type(self.calendar, slug="kurz", notice=0, horizon_days=1, **whole),
+        ]
+        self.link = OneOffLink.objects.create(call_type=self.types[0], max_uses=2)
+        self.hold(pick, pick)
+
+    # --- time -------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> datetime:
+        """What the site's clock shows; it may be some seconds before or after Stripe's."""
+        return datetime.fromtimestamp(self.stripe.now, UTC) + self.skew
+
+    @rule(minutes=st.sampled_from([1, 3, 14, 16, 30, 32, 36, 300, 1440]))
+    def let_time_pass(self, minutes: int) -> None:
+        self.stripe.advance(minutes * 60)
+
+    @rule(seconds=st.integers(-20, 20))
+    def clocks_differ(self, seconds: int) -> None:
+        self.skew = timedelta(seconds=seconds)
+
+    # --- guests -----------------------------------------------------------------------------------
+
+    @rule(which=picks, choice=picks)
+    def hold(self, which: int, choice: int) -> None:
+        self.send_details(uuid.uuid4(), f"gast{next(self.numbers)}@example.org", which, choice)
+
+    @precondition(lambda self: self.unfinished())
+    @rule(pick=picks)
+    def change_details(self, pick: int) -> None:
+        booking = self.one(self.unfinished(), pick)
+        self.details(booking.way, booking.start, booking.form_token, booking.email)
+
+    @precondition(lambda self: self.unfinished())
+    @rule(pick=picks, which=picks, choice=picks)
+    def choose_another_time(self, pick: int, which: int, choice: int) -> None:
+        booking = self.one(self.unfinished(), pick)
+        self.send_details(booking.form_token, booking.email, which, choice)
+
+    @precondition(lambda self: self.unfinished())
+    @rule(pick=picks, which=picks, choice=picks)
+    def fill_in_a_second_form(self, pick: int, which: int, choice: int) -> None:
+        booking = self.one(self.unfinished(), pick)
+        self.send_details(uuid.uuid4(), booking.email.upper(), which, choice)
+
+    @precondition(lambda self: self.unfinished())
+    @rule(pick=picks, again=st.booleans(), presses=st.sampled_from([1, 1, 2]))
+    def press_pay(self, pick: int, again: bool, presses: int) -> None:
+        for _ in range(presses):
+            self.go_to_stripe(self.one(self.unfinished() or self.any(), pick), again=again)
+
+    @precondition(lambda self: self.any())
+    @rule(pick=picks, page=st.sampled_from(["review", "booked", "cancel", "paid", "days"]))
+    def look(self, pick: int, page: str) -> None:
+        """Also the way back from Stripe, with or without having paid."""
+        booking = self.one(self.any(), pick)
+        self.get("" if page == "days" else page, booking, sitzung="cs_test_forged")
+
+    @precondition(lambda self: self.tabs)
+    @rule(pick=picks, comes_back=st.booleans())
+    def pay(self, pick: int, comes_back: bool) -> None:
+        session = self.stripe.session(self.one(self.open_tabs() or self.tabs, pick))
+        with suppress(StripeError):
+            self.stripe.pay(session["id"])
+        if comes_back:
+            self.browse("GET", urlsplit(session["success_url"]).path)
+
+    @precondition(lambda self: self.open_tabs())
+    @rule(pick=picks)
+    def be_declined(self, pick: int) -> None:
+        self.stripe.decline(self.one(self.open_tabs(), pick))
+
+    @precondition(lambda self: self.unfinished())
+    @rule(pick=picks)
+    def give_up(self, pick: int) -> None:
+        self.post("release", self.one(self.unfinished(), pick))
+
+    @precondition(lambda self: self.confirmed())
+    @rule(pick=picks)
+    def cancel(self, pick: int) -> None:
+        self.post("cancel", self.one(self.confirmed(), pick))
+
+    @precondition(lambda self: self.confirmed())
+    @rule(pick=picks, choice=picks)
+    def move(self, pick: int, choice: int) -> None:
+        booking = self.one(self.confirmed(), pick)
+        offers = scheduling.offered_slots(booking.call_type, now=self.now, besides=booking)
+        if offers:
+            start = offers[choice % len(offers)].start
+            there = f"/termin/verschieben/{mail.token(booking)}/zeit/{start:%Y%m%dT%H%M%SZ}/"
+            self.browse("POST", there)
+
+    # --- what often happens together --------------------------------------------------------------
+
+    @precondition(lambda self: self.unfinished())
+    @rule(pick=picks, heard=st.sampled_from(["page", "webhook", "job"]))
+    def book_and_pay(self, pick: int, heard: str) -> None:
+        session = self.go_to_stripe(self.one(self.unfinished(), pick), again=True)
+        if session is None or self.stripe.session(session)["status"] != "open":
+            return
+        paid = self.stripe.pay(session)
+        if heard == "page":
+            self.browse("GET", urlsplit(paid["success_url"]).path)
+        elif heard == "webhook":
+            self.deliver(self.stripe.events[-1])
+        else:
+            self.reconcile()
+
+    @precondition(lambda self: self.unfinished())
+    @rule(pick=picks, choice=picks, taken=st.booleans())
+    def pay_and_be_heard_too_late(self, pick: int, choice: int, taken: bool) -> None:
+        """Nothing arrives until the hold has run out, and somebody else may have come."""
+        late = self.one(self.unfinished(), pick)
+        session = self.go_to_stripe(late, again=True)
+        if session is None or self.stripe.session(session)["status"] != "open":
+            return
+        self.stripe.pay(session)
+        self.let_time_pass(36)
+        if taken:
+            token, email = uuid.uuid4(), f"gast{next(self.numbers)}@example.org"
+            if self.details(late.way, late.start, token, email) and choice % 2:
+                self.go_to_stripe(Booking.objects.get(form_token=token))
+        self.deliver(self.stripe.events[-1])
+
+    @precondition(lambda self: self.unfinished())
+    @rule(
+        pick=picks,
+        which=picks,
+        choice=picks,
+        then=st.sampled_from(["give up", "another time", "second form", "pay again"]),
+        lost=st.booleans(),
+    )
+    def leave_a_tab_open(self, pick: int, which: int, choice: int, then: str, lost: bool) -> None:
+        """Go to Stripe, perhaps without getting there, and change one's mind in another tab."""
+        booking = self.one(self.unfinished(), pick)
+        if lost:
+            self.stripe.faults.lose_answer("POST /v1/checkout/sessions", times=2)
+        self.go_to_stripe(booking, again=True)
+        if then == "give up":
+            self.post("release", booking)
+        elif then == "pay again":
+            self.let_time_pass(16)
+            self.go_to_stripe(booking, again=True)
+        else:
+            token = booking.form_token if then == "another time" else uuid.uuid4()
+            self.send_details(token, booking.email, which, choice)
+
+    # --- the coach --------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.confirmed())
+    @rule(pick=picks)
+    def coach_cancels(self, pick: int) -> None:
+        cancellation.cancel_by_coach(self.one(self.confirmed(), pick), now=self.now)
+
+    @precondition(lambda self: self.confirmed())
+    @rule(pick=picks, cents=st.sampled_from([0, 1, 4000, 9000, 15000]))
+    def coach_cancels_for_the_guest(self, pick: int, cents: int) -> None:
+        booking = self.one(self.confirmed(), pick)
+        with suppress(NothingToRefund):
+            cancellation.cancel_for_guest(booking, refund_cents=cents, now=self.now)
+
+    @precondition(lambda self: self.payments())
+    @rule(pick=picks, cents=st.sampled_from([1, 4000, 15000, None]))
+    def refund_by_hand(self, pick: int, cents: int | None) -> None:
+        deposit = self.one(self.payments(), pick)
+        wish = deposit.refundable_cents if cents is None else cents
+        with suppress(NothingToRefund):
+            deposits.refund_by_hand(deposit, wish, by="coach", now=self.now)
+
+    @rule(which=picks, ahead=st.integers(0, 12))
+    def book_by_hand(self, which: int, ahead: int) -> None:
+        """Where somebody is, next to it, or anywhere."""
+        start = MONDAY.replace(hour=8) + timedelta(days=ahead // 7, minutes=30 * (ahead % 7))
+        with suppress(BookingError):
+            scheduling.book_by_hand(
+                self.types[which % 2],
+                start=start,
+                guest=Guest(name="Bekannt", email=f"gast{next(self.numbers)}@example.org"),
+                form_token=uuid.uuid4(),
+                now=self.now,
+            )
+
+    # --- at Stripe, and at the bank ---------------------------------------------------------------
+
+    @precondition(lambda self: self.charged())
+    @rule(pick=picks, cents=st.sampled_from([1, 5000, None]))
+    def refund_in_the_dashboard(self, pick: int, cents: int | None) -> None:
+        with suppress(StripeError):
+            self.stripe.dashboard_refund(self.one(self.charged(), pick), cents)
+
+    @precondition(lambda self: self.confirmed())
+    @rule(pick=picks, cents=st.sampled_from([1, 5000, None]))
+    def cancel_and_refund_in_the_dashboard(self, pick: int, cents: int | None) -> None:
+        """Ours still waits for Stripe when the coach loses patience."""
+        booking = self.one(self.confirmed(), pick)
+        cancellation.cancel_by_coach(booking, now=self.now)
+        paid = booking.deposits.paid().first()
+        if paid is not None:
+            with suppress(StripeError):
+                self.stripe.dashboard_refund(paid.payment_intent, cents)
+
+    @precondition(lambda self: self.charged())
+    @rule(pick=picks)
+    def dispute(self, pick: int) -> None:
+        charge = self.one(self.charged(), pick)
+        if all(each["payment_intent"] != charge for each in self.stripe.disputes):
+            self.stripe.open_dispute(charge)
+
+    @precondition(lambda self: self.stripe.disputes)
+    @rule(pick=picks, won=st.booleans())
+    def end_dispute(self, pick: int, won: bool) -> None:
+        with suppress(StripeError):
+            self.stripe.close_dispute(self.one(self.stripe.disputes, pick)["id"], won=won)
+
+    @rule(how=st.sampled_from(["well", "refused", "pending", "pending"]))
+    def refunds_go(self, how: str) -> None:
+        self.stripe.faults.allow_refunds()
+        if how == "refused":
+            self.stripe.faults.refuse_refunds("insufficient_funds")
+        elif how == "pending":
+            self.stripe.faults.hold_refunds()
+
+    @precondition(lambda self: self.stripe.refunds)
+    @rule(pick=picks, arrives=st.booleans())
+    def end_refund(self, pick: int, arrives: bool) -> None:
+        refund = self.one(self.stripe.refunds, pick)["id"]
+        with suppress(StripeError):
+            (self.stripe.refund_succeeds if arrives else self.stripe.refund_fails)(refund)
+
+    @rule(changes=st.sampled_from([{"amount_total": 14900}, {"currency": "usd"}]))
+    def tamper(self, changes: dict[str, Any]) -> None:
+        self.stripe.faults.tamper(**changes)
+
+    @rule(
+        on=ways,
+        kind=st.sampled_from(["lose_answer", "reset", "rate_limit", "server_error"]),
+        times=st.sampled_from([1, 2, 2, 3]),
+        after=st.booleans(),
+    )
+    def something_goes_wrong(self, on: str, kind: str, times: int, after: bool) -> None:
+        more = {"after": after} if kind == "server_error" else {}
+        getattr(self.stripe.faults, kind)(on, times, **more)
+
+    # --- webhooks ---------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.stripe.pending)
+    @rule(seed=picks, most=st.integers(1, 8))
+    def deliver_in_any_order(self, seed: int, most: int) -> None:
+        events = self.stripe.pending
+        Random(seed).shuffle(events)
+        for event in events[:most]:
+            self.deliver(event)
+
+    @precondition(lambda self: self.stripe.events)
+    @rule(pick=picks)
+    def deliver_once_more(self, pick: int) -> None:
+        self.deliver(self.one(self.stripe.events, pick))
+
+    @precondition(lambda self: self.stripe.pending)
+    @rule(pick=picks)
+    def drop(self, pick: int) -> None:
+        self.stripe.drop(self.one(self.stripe.pending, pick))
+
+    @precondition(lambda self: self.stripe.events)
+    @rule(pick=picks)
+    def forge(self, pick: int) -> None:
+        event = self.one(self.stripe.events, pick)
+        self.set_clock(self.now)
+        assert self.stripe.deliver(event, secrets=["whsec_forged"]).status == 400
+
+    # --- jobs -------------------------------------------------------------------------------------
+
+    @rule()
+    def reconcile(self) -> None:
+        checkout.reconcile(now=self.now)
+
+    @rule()
+    def free_expired_holds(self) -> None:
+        scheduling.free_expired_holds(now=self.now)
+
+    @rule(most=st.integers(1, 6))
+    def work_off_the_queue(self, most: int) -> None:
+        """As a worker does; what fails is left to the job that reconciles."""
+        self.set_clock(self.now)
+        for job in ProcrastinateJob.objects.filter(status="todo").order_by("id")[:most]:
+            with connection.cursor() as cursor:
+                cursor.execute("DELETE FROM procrastinate_jobs WHERE id = %s", [job.id])
+            with suppress(PaymentsAway, PaymentsRefused):
+                app.tasks[job.task_name](**job.args)
+
+    # --- what has to hold -------------------------------------------------------------------------
+
+    @invariant()
+    def all_is_well(self) -> None:
+        self.expect(problems(self.stripe, self.now, settled=False))
+
+    def teardown(self) -> None:
+        """Stripe is well again, everything arrives, the jobs run: then both books are the same."""
+        if self.has_failed:
+            return
+        self.stripe.faults.clear()
+        for minutes in (0, 40):
+            self.stripe.advance(minutes * 60)
+            for event in self.stripe.pending:
+                assert self.deliver(event) == 200
+            settle_down(self.stripe, self.now)
+            self.expect(problems(self.stripe, self.now))
+
+    def expect(self, found: list[str]) -> None:
+        self.has_failed = bool(found)
+        assert found == []
+
+    # --- helpers ----------------------------------------------------------------------------------
+
+    def go_to_stripe(self, booking: Booking, *, again: bool = False) -> str | None:
+        """Press the button; the session whose page the guest sees then, if it came to that."""
+        answer = self.post("review", booking, **({"erneut": "1"} if again else {}))
+        if answer.status_code != 303:
+            return None
+        session = str(answer["Location"]).rpartition("/")[2]
+        self.tabs.append(session)
+        return session
+
+    def send_details(self, token: uuid.UUID, email: str, which: int, choice: int) -> None:
+        call_type = self.types[which % 2]
+        call_type.one_off = self.link if which % 6 == 0 else None
+        offers = scheduling.offered_slots(call_type, now=self.now)[:4]
+        if offers:
+            way = self.link.address if call_type.one_off else call_type.address
+            self.details(way, offers[choice % len(offers)].start, token, email)
+
+    def details(self, way: str, start: datetime, token: uuid.UUID, email: str) -> bool:
+        """Send the form with the details; whether the time is held now."""
+        Hits.objects.all().delete()
+        answer = self.browse(
+            "POST",
+            reverse("booking:details", args=[way, start]),
+            name="Ada",
+            email=email,
+            form_token=token,
+            stamp=spam.stamp(self.now - MINUTE),
+        )
+        return answer.status_code == 302
+
+    def get(self, page: str, booking: Booking, **query: str) -> None:
+        self.browse("GET", self.address(page, booking), **query)
+
+    def post(self, page: str, booking: Booking, **fields: str) -> Any:
+        return self.browse("POST", self.address(page, booking), **fields)
+
+    def address(self, page: str, booking: Booking) -> str:
+        if not page:
+            return reverse("booking:days")
+        return reverse(f"booking:{page}", args=[mail.token(booking)])
+
+    def browse(self, method: str, path: str, **fields: object) -> Any:
+        self.set_clock(self.now)
+        send: Any = self.browser.post if method == "POST" else self.browser.get
+        try:
+            answer = send(path, fields)
+        except Exception as error:
+            self.has_failed = True
+            raise AssertionError(f"6: {method} {path.split('/')[2]} ends in 500") from error
+        assert answer.status_code in ANSWERS, f"6: {method} {path} ends in {answer.status_code}"
+        return answer
+
+    def deliver(self, event: Json) -> int:
+        self.set_clock(self.now)
+        try:
+            return self.stripe.deliver(event).status
+        except Exception as error:
+            self.has_failed = True
+            raise AssertionError(f"6: {event['type']} ends in 500") from error
+
+    def any(self) -> list[Booking]:
+        return list(Booking.objects.with_its_type().order_by("pk"))
+
+    def unfinished(self) -> list[Booking]:
+        return [booking for booking in self.any() if booking.is_unfinished]
+
+    def confirmed(self) -> list[Booking]:
+        return [booking for booking in self.any() if booking.is_confirmed]
+
+    def payments(self) -> list[Deposit]:
+        return list(Deposit.objects.paid().order_by("pk"))
+
+    def charged(self) -> list[str]:
+        return [each["id"] for each in self.stripe.intents if each["status"] == "succeeded"]
+
+    def open_tabs(self) -> list[str]:
+        is_open = {each["id"] for each in self.stripe.sessions if each["status"] == "open"}
+        return [tab for tab in self.tabs if tab in is_open]
+
+    def one(self, things: list[Any], pick: int) -> Any:
+        return things[pick % len(things)]
+
+
+def walk(examples: int, steps: int) -> None:
+    run_state_machine_as_test(
+        MoneyMachine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            derandomize=SOAK is None,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate] if SOAK is None else [Phase.generate, Phase.shrink],
+        ),
+    )
+
+
+@pytest.fixture(autouse=True)
+def one_stripe_and_one_clock(db, settings, monkeypatch) -> Iterator[None]:
+    """All walks share one server; each begins with empty books."""
+    with Sandbox(now=MONDAY.timestamp) as stripe:
+        point_to(stripe, settings)
+        MoneyMachine.stripe = stripe
+        MoneyMachine.set_clock = staticmethod(
+            lambda moment: monkeypatch.setattr("django.utils.timezone.now", lambda: moment)
+        )
+        yield
+
+
+def test_no_money_is_lost_whatever_happens():
+    walk(int(SOAK or 8), steps=40)
