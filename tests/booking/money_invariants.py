@@ -123,13 +123,23 @@ def _alarms(deposit: Deposit) -> bool:
 
 
 def _booked_without_money(sandbox: Sandbox) -> Iterator[str]:
-    paid: Counter[str] = Counter()
-    for session in sandbox.sessions:
-        if session["payment_status"] == "paid" and session["currency"] == "eur":
-            reference = str(session["client_reference_id"])
-            paid[reference] = max(paid[reference], session["amount_total"])
-    for booking in Booking.objects.filter(status="confirmed", deposit_waived=False):
-        if paid[booking.reference] < booking.deposit_cents:
+    """Money that the site itself sends back again does not count; what the coach gives does."""
+    sent_back = set(
+        Refund.objects.filter(reason__in=["late", "guest", "coach"])
+        .exclude(status__in=["failed", "canceled"])
+        .values_list("deposit__payment_intent", flat=True)
+    )
+    paid = {
+        (session["client_reference_id"], session["amount_total"])
+        for session in sandbox.sessions
+        if session["payment_status"] == "paid"
+        and session["currency"] == "eur"
+        and session["payment_intent"] not in sent_back
+    }
+    for booking in Booking.objects.filter(
+        status="confirmed", deposit_waived=False, deposit_cents__gt=0
+    ):
+        if (booking.reference, booking.deposit_cents) not in paid:
             yield f"3: {booking} is booked, but not paid"
 
 
@@ -157,9 +167,7 @@ def _mails_before_or_twice(sandbox: Sandbox) -> Iterator[str]:
 
 def _refunds_that_ever_succeeded(sandbox: Sandbox) -> set[str]:
     about_refunds = [
-        event["data"]["object"]
-        for event in sandbox.events
-        if event["type"].startswith("refund.")
+        event["data"]["object"] for event in sandbox.events if event["type"].startswith("refund.")
     ]
     return {refund["id"] for refund in about_refunds if refund["status"] == "succeeded"}
 

@@ -19,7 +19,8 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+import stripe
+from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 from hypothesis import Phase, settings
@@ -36,12 +37,10 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from booking import (
-    by_hand,
     cancellation,
     checkout,
     deposits,
     mail,
-    notices,
     scheduling,
     stripe_gateway,
 )
@@ -80,7 +79,9 @@ ROWS = (
 )  # fmt: skip
 # Hypothesis leans toward small numbers, and everybody would want the first offer.
 picks = st.integers(0, 2**32).map(lambda seed: Random(seed).randrange(10_000))
-ways = st.sampled_from(["POST /v1/checkout/sessions", "POST */expire", "POST /v1/refunds", "GET *", "*"])
+ways = st.sampled_from(
+    ["POST /v1/checkout/sessions", "POST */expire", "POST /v1/refunds", "GET *", "*"]
+)
 
 
 class MoneyMachine(RuleBasedStateMachine):
@@ -538,3 +539,134 @@ def one_stripe_and_one_clock(db, settings, monkeypatch) -> Iterator[None]:
 
 def test_no_money_is_lost_whatever_happens():
     walk(int(SOAK or 8), steps=40)
+
+
+# --- controls: each takes one rule away, and the walks find out -----------------------------------
+
+
+def nobody_looks_whether_the_time_is_free(monkeypatch) -> None:
+    with connection.cursor() as cursor:  # the test's transaction takes it back
+        cursor.execute("ALTER TABLE booking_booking DROP CONSTRAINT booking_no_overlap")
+    monkeypatch.setattr(scheduling, "still_good", lambda booking, *, now: None)
+
+
+def nobody_ends_the_page(monkeypatch) -> None:
+    """A time is given back or changed although it can still be paid for."""
+    monkeypatch.setattr(checkout, "end_payment", lambda booking, *, now: None)
+    monkeypatch.setattr(Booking, "is_being_paid", False)
+
+
+def the_page_is_only_ended_here(monkeypatch) -> None:
+    monkeypatch.setattr(checkout, "_end", checkout._close)
+
+
+def each_press_opens_another_page(monkeypatch) -> None:
+    monkeypatch.setattr(checkout, "_end", checkout._close)
+    monkeypatch.setattr(Deposit, "can_be_paid", lambda deposit, now: deposit.session_id == newest())
+
+
+def newest() -> str:
+    return str(MoneyMachine.stripe.sessions[-1]["id"])
+
+
+def the_same_news_counts_again(monkeypatch) -> None:
+    receive = deposits.receive
+
+    def receive_again(deposit: Deposit, session: Any, *, now: datetime) -> bool:
+        return receive(deposit, session, now=now) or deposit.amount_cents == session.amount_cents
+
+    monkeypatch.setattr(deposits, "receive", receive_again)
+
+
+def refunds_are_not_added_up(monkeypatch) -> None:
+    monkeypatch.setattr(deposits, "_recount", lambda deposit: None)
+
+
+def refunds_are_sent_blindly(monkeypatch) -> None:
+    """Nobody asks what has gone back, and each try has a key of its own."""
+    monkeypatch.setattr(stripe_gateway, "refunds_of", lambda payment: [])
+    monkeypatch.setattr(Refund, "idempotency_key", property(lambda refund: uuid.uuid4().hex))
+
+
+def who_comes_back_has_paid(monkeypatch) -> None:
+    def look(booking: Booking, *, now: datetime) -> Booking:
+        with transaction.atomic():
+            booking.paid_cents = booking.deposit_cents
+            booking.save()
+            with suppress(BookingError):
+                return scheduling.confirm(booking, now=now, again=True)
+        return booking
+
+    monkeypatch.setattr(checkout, "look", look)
+
+
+def the_hold_ends_before_the_page(monkeypatch) -> None:
+    monkeypatch.setattr(checkout, "PAYING_HOLD_LIFE", scheduling.HOLD_LIFE)
+
+
+def old_news_is_believed(monkeypatch) -> None:
+    """What an event says counts, in the order in which events come."""
+    ask = checkout._effect
+
+    def believe(event: stripe_gateway.Event, *, now: datetime) -> Callable[[], object]:
+        told = next(each for each in MoneyMachine.stripe.events if each["id"] == event.id)
+        if told["data"]["object"]["object"] != "refund":
+            return ask(event, now=now)
+        refund = stripe.Refund.construct_from(told["data"]["object"], key=None)
+        found = [stripe_gateway._money_back(refund)]
+        return lambda: deposits.note_refunds(event.payment_intent, found, now=now)
+
+    monkeypatch.setattr(checkout, "_effect", believe)
+    monkeypatch.setattr(deposits, "ORDER", Always())
+
+
+class Always(list[Refund.Status]):
+    """An order in which whatever comes is the newest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turns = count()
+
+    def index(self, *_: Any) -> int:
+        return -next(self.turns)
+
+
+def on_its_way_is_as_good_as_there(monkeypatch) -> None:
+    monkeypatch.setitem(deposits.STATES, "pending", Refund.Status.SUCCEEDED)
+
+
+def what_goes_wrong_is_nobodys_business(monkeypatch) -> None:
+    monkeypatch.setattr(stripe_gateway, "_in_our_words", lambda error: RuntimeError())
+
+
+def late_money_stays(monkeypatch) -> None:
+    def book_or_forget(booking: Booking, deposit: Deposit, *, now: datetime) -> None:
+        checkout._book(booking, deposit, now=now)
+
+    monkeypatch.setattr(checkout, "_make_good", book_or_forget)
+
+
+@pytest.mark.skipif(SOAK is not None, reason="the controls take the same walks every time")
+@pytest.mark.parametrize(
+    ("rule_gone", "breaks"),
+    [
+        (nobody_looks_whether_the_time_is_free, "1"),
+        (late_money_stays, "2"),
+        (the_same_news_counts_again, "3"),
+        (who_comes_back_has_paid, "3"),
+        (on_its_way_is_as_good_as_there, "4"),
+        (nobody_ends_the_page, "5"),
+        (the_page_is_only_ended_here, "5"),
+        (each_press_opens_another_page, "5"),
+        (the_hold_ends_before_the_page, "5"),
+        (what_goes_wrong_is_nobodys_business, "6"),
+        (refunds_are_not_added_up, "7"),
+        (refunds_are_sent_blindly, "7"),
+        (old_news_is_believed, "7"),
+    ],
+)
+def test_control_without_a_rule_the_walks_find_out(rule_gone, breaks, monkeypatch):
+    rule_gone(monkeypatch)
+
+    with pytest.raises(AssertionError, match=f"{breaks}: "):
+        walk(60, steps=40)
