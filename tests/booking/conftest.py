@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.test import Client
 
-from booking import scheduling
+from booking import checkout, scheduling
 from booking.models import Booking, Calendar, CallType, WeeklyHours
 from booking.scheduling import Guest
 from tests.booking.money_invariants import problems, settle_down, time_of
@@ -104,6 +104,25 @@ def paid_type(calendar, stripe) -> CallType:
         cancel_keep_cents=1000,
         cancel_keep_percent=25,
     )
+
+
+@pytest.fixture
+def booking(paid_type, now) -> Booking:
+    return hold(paid_type, now=now)
+
+
+@pytest.fixture
+def session(booking, stripe, now):
+    """The open session of a guest who is on the way to Stripe."""
+    checkout.begin(booking, now=now)
+    return stripe.sessions[0]
+
+
+@pytest.fixture
+def booked(booking, session, stripe, now) -> Booking:
+    stripe.pay(session["id"])
+    checkout.look(booking, now=now)
+    return booking
 
 
 @pytest.fixture

@@ -147,10 +147,11 @@ def _booked_without_money(sandbox: Sandbox) -> Iterator[str]:
 
 
 def _mails_before_or_twice(sandbox: Sandbox) -> Iterator[str]:
-    owed = Notification.objects.select_related("booking", "refund")
+    owed = list(Notification.objects.select_related("booking", "refund"))
     confirmations: Counter[tuple[int, str]] = Counter()
     refunds: Counter[int | None] = Counter()
-    was_back = _refunds_that_ever_succeeded(sandbox)
+    tells_of_refunds = any(mail.kind == "refund" for mail in owed)
+    was_back = _refunds_that_ever_succeeded(sandbox) if tells_of_refunds else set()
     for mail in owed:
         if mail.kind == "confirmation":
             confirmations[mail.booking_id, mail.audience] += 1
