@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +31,10 @@ Answer = TypeVar("Answer")
 # stay below the fifteen seconds after which a visitor must have a page.
 TIMEOUT = (2.0, 4.0)
 TRIES = 2
+# How long to wait for who asked the same a moment earlier
+# (https://docs.stripe.com/error-low-level#idempotency).
+CONFLICT = 409
+PAUSES = (0.3, 0.6, 1.2)
 # Of a process's four threads at most so many wait for Stripe; the others go on serving pages.
 AT_ONCE = 2
 PATIENCE = 2.0
@@ -297,6 +302,20 @@ def _ask(question: Callable[[stripe.StripeClient], Answer]) -> Answer:
 
 def _answered(question: Callable[[stripe.StripeClient], Answer]) -> Answer:
     client = _client(settings.STRIPE_SECRET_KEY, settings.STRIPE_API_BASE)
+    for pause in (*PAUSES, None):
+        try:
+            return _tried(client, question)
+        except stripe.StripeError as error:
+            # A double press: the first one is just being answered, and we want the same answer.
+            if error.http_status != CONFLICT or pause is None:
+                raise _in_our_words(error) from None
+            time.sleep(pause)
+    raise AssertionError("the last try returns or raises")
+
+
+def _tried(
+    client: stripe.StripeClient, question: Callable[[stripe.StripeClient], Answer]
+) -> Answer:
     for last in range(TRIES - 1, -1, -1):
         try:
             return question(client)
@@ -304,8 +323,6 @@ def _answered(question: Callable[[stripe.StripeClient], Answer]) -> Answer:
             if not last:
                 logger.warning("Stripe could not be reached.")
                 raise PaymentsAway from None
-        except stripe.StripeError as error:
-            raise _in_our_words(error) from None
     raise AssertionError("the last try returns or raises")
 
 
@@ -316,7 +333,7 @@ def _in_our_words(error: stripe.StripeError) -> Exception:
     if status >= 500:
         # Kept under its idempotency key for a day: the same question gets the same answer.
         return PaymentsAway(spoiled=True)
-    if status in (409, 429):
+    if status in (CONFLICT, 429):
         return PaymentsAway()
     return PaymentsRefused(code=code)
 
