@@ -132,7 +132,7 @@ def settle(session: Session, *, now: datetime) -> Booking | None:
         if session.is_paid:
             if deposits.receive(deposit, session, now=now):
                 _make_good(booking, deposit, now=now)
-        elif session.status == "expired":
+        elif session.is_over:
             deposits.close(deposit, now=now)
         elif session.can_be_paid:
             deposits.opened(deposit, session)

@@ -204,6 +204,29 @@ def test_what_stripe_has_forgotten_is_closed_once_nobody_can_pay(booking, sessio
     assert Deposit.objects.get().status == Deposit.Status.CLOSED
 
 
+def test_a_debit_that_came_back_does_not_block_the_booking_for_ever(booking, session, stripe, now):
+    stripe.pay(session["id"], delayed=True)
+    checkout.look(booking, now=now)
+    assert Deposit.objects.get().status == Deposit.Status.OPEN
+    stripe.settle(session["id"], succeeds=False)
+
+    stripe.deliver_pending()
+
+    assert Deposit.objects.get().status == Deposit.Status.CLOSED
+    assert checkout.begin(booking, now=now)
+
+
+def test_a_debit_that_arrives_later_books_if_the_time_is_still_free(booking, session, stripe, now):
+    stripe.pay(session["id"], delayed=True)
+    stripe.deliver_pending()
+    stripe.settle(session["id"])
+
+    stripe.deliver_pending()
+
+    booking.refresh_from_db()
+    assert booking.is_confirmed
+
+
 def test_a_key_stripe_has_forgotten_sends_no_refund_twice(booked, stripe, now):
     refund = deposits.refund_by_hand(the_payment(), 5000, by="coach", now=now)
     stripe.faults.lose_answer("POST /v1/refunds", times=2)
