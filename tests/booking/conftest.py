@@ -119,7 +119,7 @@ def session(booking, stripe, now):
 
 
 @pytest.fixture
-def booked(booking, session, stripe, now) -> Booking:
+def booked(booking: Booking, session, stripe, now) -> Booking:
     stripe.pay(session["id"])
     checkout.look(booking, now=now)
     return booking

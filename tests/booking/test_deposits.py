@@ -117,7 +117,7 @@ def test_an_old_answer_does_not_open_a_dispute_again(booked, stripe, now):
 
 
 @pytest.fixture
-def paid_twice(booking, session, stripe, paid_type, now) -> Booking:
+def paid_twice(booking: Booking, session, stripe, paid_type, now) -> Booking:
     """The first payment came too late and went back, the second booked; then the first refund failed."""
     stripe.pay(session["id"])
     other = hold(paid_type, now=now + timedelta(minutes=36), guest=BEN)

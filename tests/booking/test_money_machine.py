@@ -90,7 +90,7 @@ class MoneyMachine(RuleBasedStateMachine):
     """One calendar, one Stripe, a clock for each, and everybody who ever paid."""
 
     stripe: ClassVar[Sandbox]
-    set_clock: ClassVar[Callable[[datetime], None]]
+    patch: ClassVar[pytest.MonkeyPatch]
 
     def __init__(self) -> None:
         super().__init__()
@@ -137,6 +137,10 @@ class MoneyMachine(RuleBasedStateMachine):
     @rule(minutes=st.sampled_from([1, 3, 14, 16, 30, 32, 36, 300, 1440]))
     def let_time_pass(self, minutes: int) -> None:
         self.stripe.advance(minutes * 60)
+
+    def set_clock(self) -> None:
+        now = self.now
+        self.patch.setattr("django.utils.timezone.now", lambda: now)
 
     @rule(seconds=st.integers(-20, 20))
     def clocks_differ(self, seconds: int) -> None:
@@ -422,7 +426,7 @@ class MoneyMachine(RuleBasedStateMachine):
     @rule(pick=picks)
     def forge(self, pick: int) -> None:
         event = self.one(self.stripe.events, pick)
-        self.set_clock(self.now)
+        self.set_clock()
         assert self.stripe.deliver(event, secrets=["whsec_forged"]).status == 400
 
     # --- jobs -------------------------------------------------------------------------------------
@@ -438,7 +442,7 @@ class MoneyMachine(RuleBasedStateMachine):
     @rule(most=st.integers(1, 6))
     def work_off_the_queue(self, most: int) -> None:
         """As a worker does; what fails is left to the job that reconciles."""
-        self.set_clock(self.now)
+        self.set_clock()
         for job in ProcrastinateJob.objects.filter(status="todo").order_by("id")[:most]:
             with connection.cursor() as cursor:
                 cursor.execute("DELETE FROM procrastinate_jobs WHERE id = %s", [job.id])
@@ -499,7 +503,7 @@ class MoneyMachine(RuleBasedStateMachine):
             form_token=token,
             stamp=spam.stamp(self.now - MINUTE),
         )
-        return answer.status_code == 302
+        return bool(answer.status_code == 302)
 
     def get(self, page: str, booking: Booking, **query: str) -> None:
         self.browse("GET", self.address(page, booking), **query)
@@ -513,7 +517,7 @@ class MoneyMachine(RuleBasedStateMachine):
         return reverse(f"booking:{page}", args=[mail.token(booking)])
 
     def browse(self, method: str, path: str, **fields: object) -> Any:
-        self.set_clock(self.now)
+        self.set_clock()
         send: Any = self.browser.post if method == "POST" else self.browser.get
         try:
             answer = send(path, fields)
@@ -524,7 +528,7 @@ class MoneyMachine(RuleBasedStateMachine):
         return answer
 
     def deliver(self, event: Json) -> int:
-        self.set_clock(self.now)
+        self.set_clock()
         try:
             return self.stripe.deliver(event).status
         except Exception as error:
@@ -571,9 +575,7 @@ def one_stripe_and_one_clock(db, settings, monkeypatch) -> Iterator[None]:
     with Sandbox(now=MONDAY.timestamp) as stripe:
         point_to(stripe, settings)
         MoneyMachine.stripe = stripe
-        MoneyMachine.set_clock = staticmethod(
-            lambda moment: monkeypatch.setattr("django.utils.timezone.now", lambda: moment)
-        )
+        MoneyMachine.patch = monkeypatch
         yield
 
 

@@ -8,7 +8,7 @@ from itertools import permutations
 import pytest
 from django.urls import reverse
 
-from booking import cancellation, checkout, deposits, mail
+from booking import cancellation, checkout, deposits, mail, stripe_gateway
 from booking.models import Alarm, Booking, Deposit, Notification, Refund, StripeEvent
 from tests.booking.conftest import ADA, NINE, hold
 from tests.stripe_sandbox import SUBSCRIBED
@@ -224,4 +224,4 @@ SENDS_MONEY = ("POST", "/v1/refunds")
 
 
 def test_the_site_hears_every_event_it_subscribes_to(booked, stripe):
-    assert set(checkout.stripe_gateway.EVENTS) == set(SUBSCRIBED)
+    assert set(stripe_gateway.EVENTS) == set(SUBSCRIBED)
