@@ -49,7 +49,9 @@ def too_late(booking: Booking, *, now: datetime) -> TooLateToCancel:
 
 def refund_if_cancelled(booking: Booking, *, now: datetime) -> int:
     """How many cents go back if the guest calls it off at `now`."""
-    return sum(_owed_to_guest(booking, deposit, now=now) for deposit in booking.deposits.paid())
+    return sum(
+        _owed_to_guest(booking, deposit, now=now) for deposit in booking.deposits.that_booked()
+    )
 
 
 def _cancel(
@@ -87,26 +89,27 @@ def _settle(
     booking: Booking, *, by: Booking.Side, who: str, refund_cents: int | None, now: datetime
 ) -> None:
     """Send back what is owed, and keep the rest by the terms."""
-    left = refund_cents
-    for deposit in booking.deposits.paid().select_for_update():
-        if not deposit.refundable_cents:
-            continue  # an earlier payment that went back
-        deposit.booking = booking
-        if left is not None:
-            # The coach's word is about all that was paid; one payment may not hold so much.
-            cents = min(left, deposit.refundable_cents)
-            left -= cents
-        elif by == Booking.Side.COACH:
-            cents = deposit.refundable_cents
-        else:
-            cents = _owed_to_guest(booking, deposit, now=now)
-        if cents and not deposit.is_disputed:
-            reason = Refund.Reason.COACH if by == Booking.Side.COACH else Refund.Reason.GUEST
-            deposits.give_back(deposit, cents, reason=reason, by=who, now=now)
-        # While the bank fights over it nothing can be sent; what is owed stays open then.
-        deposits.keep(deposit, deposit.refundable_cents - (cents if deposit.is_disputed else 0))
-    if left:
+    deposit = booking.deposits.that_booked().select_for_update().first()
+    if deposit is None:
+        if refund_cents:
+            raise NothingToRefund
+        return
+    deposit.booking = booking
+    if refund_cents is not None:
+        cents = refund_cents
+    elif by == Booking.Side.COACH:
+        cents = deposit.refundable_cents
+    else:
+        cents = _owed_to_guest(booking, deposit, now=now)
+    if cents > deposit.refundable_cents:
         raise NothingToRefund
+    if cents and deposit.is_disputed:
+        deposits.owe_after_dispute(deposit, cents, now=now)
+    elif cents:
+        reason = Refund.Reason.COACH if by == Booking.Side.COACH else Refund.Reason.GUEST
+        deposits.give_back(deposit, cents, reason=reason, by=who, now=now)
+    # While the bank fights over it nothing can be sent; what is owed stays open then.
+    deposits.keep(deposit, deposit.refundable_cents - (cents if deposit.is_disputed else 0))
 
 
 def _owed_to_guest(booking: Booking, deposit: Deposit, *, now: datetime) -> int:

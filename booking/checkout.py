@@ -101,10 +101,10 @@ def begin(booking: Booking, *, now: datetime, again: bool = False) -> str:
             session = stripe_gateway.open_session(attempt.request, key=str(attempt.key))
         except PaymentsAway as error:
             if error.spoiled:
-                _close(attempt, now=now)
+                _close_unanswered(attempt, now=now)
             raise
         except PaymentsRefused as error:
-            _close(attempt, now=now)
+            _close_unanswered(attempt, now=now)
             if is_new:
                 deposits.alarm(attempt, Alarm.Kind.REFUSED, detail=error.code, now=now)
                 raise
@@ -132,7 +132,7 @@ def settle(session: Session, *, now: datetime) -> Booking | None:
         if session.is_paid:
             if deposits.receive(deposit, session, now=now):
                 _make_good(booking, deposit, now=now)
-        elif session.status == "expired":
+        elif session.is_over:
             deposits.close(deposit, now=now)
         elif session.can_be_paid:
             deposits.opened(deposit, session)
@@ -317,11 +317,14 @@ def _end(deposit: Deposit, *, now: datetime) -> None:
     except PaymentsAway as error:
         if not error.spoiled or deposit.session_id:
             raise
-        _close(deposit, now=now)
+        _close_unanswered(deposit, now=now)
     except PaymentsRefused as error:
-        if deposit.session_id and error.code != "resource_missing":
+        if not deposit.session_id:
+            _close_unanswered(deposit, now=now)
+        elif error.code == "resource_missing":
+            _close(deposit, now=now)
+        else:
             raise
-        _close(deposit, now=now)
     else:
         settle(session, now=now)
 
@@ -329,6 +332,14 @@ def _end(deposit: Deposit, *, now: datetime) -> None:
 def _close(deposit: Deposit, *, now: datetime) -> None:
     with transaction.atomic():
         deposits.close(Deposit.objects.locked(deposit.pk), now=now)
+
+
+def _close_unanswered(deposit: Deposit, *, now: datetime) -> None:
+    """Close an attempt that got no session, unless somebody else got its answer meanwhile."""
+    with transaction.atomic():
+        row = Deposit.objects.locked(deposit.pk)
+        if not row.session_id:
+            deposits.close(row, now=now)
 
 
 def _look_after(deposit: Deposit, *, now: datetime) -> None:

@@ -21,7 +21,7 @@ from booking.errors import NothingToRefund, PaymentsAway, PaymentsRefused, Refun
 from booking.models import Alarm, Booking, Deposit, Notification, Refund
 from booking.models.payments import CURRENCY
 from booking.stripe_gateway import Dispute, MoneyBack, Session
-from coaching_site import jobs
+from coaching_site import german, jobs
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +41,8 @@ ORDER = [
     Refund.Status.CANCELED,
     Refund.Status.FAILED,
 ]
+# A dispute never leaves these (https://docs.stripe.com/api/disputes/object#dispute_object-status).
+DECIDED = ("won", "lost", "warning_closed")
 
 
 def prepare(
@@ -124,6 +126,8 @@ def give_back(
         asked_by=by,
         created_at=now,
     )
+    # Beyond what was free to go back, it is taken from what was kept.
+    deposit.kept_cents = min(deposit.kept_cents, deposit.refundable_cents - cents)
     _recount(deposit)
     jobs.enqueue("booking.send_refund", refund_id=refund.pk)
     return refund
@@ -133,6 +137,17 @@ def keep(deposit: Deposit, cents: int) -> None:
     """So much of what is not on its way back stays with the coach. The caller has the row's lock."""
     deposit.kept_cents = cents
     deposit.save()
+
+
+def owe_after_dispute(deposit: Deposit, cents: int, *, now: datetime) -> None:
+    """Remind the coach of a refund that has to wait until the bank has decided.
+
+    If it decides for the guest, the bank has given the money back.
+    """
+    if deposit.dispute_status != "lost":
+        detail = f"{german.euros(cents)} sind zu erstatten, sobald der Streitfall gewonnen ist."
+        about = f"nach {deposit.dispute_id}"
+        alarm(deposit, Alarm.Kind.REFUND_FAILED, about=about, detail=detail, now=now)
 
 
 def refund_by_hand(
@@ -196,10 +211,13 @@ def send(refund: Refund, *, now: datetime) -> None:
 def note_refunds(payment_intent: str, found: Iterable[MoneyBack], *, now: datetime) -> None:
     """Write down how a payment's refunds stand at Stripe, also those made in the dashboard."""
     with transaction.atomic():
-        known = Deposit.objects.filter(payment_intent=payment_intent).first()
+        known = Deposit.objects.filter(payment_intent=payment_intent).with_its_booking().first()
         if known is None:
             return
+        # The mail it owes belongs to the booking; who calls off takes both in this order too.
+        booking = Booking.objects.locked(known.booking)
         deposit = Deposit.objects.locked(known.pk)
+        deposit.booking = booking
         for money in found:
             _note(deposit, money, now=now)
         _recount(deposit)
@@ -212,9 +230,11 @@ def note_dispute(dispute: Dispute, *, now: datetime) -> None:
         if known is None:
             return
         deposit = Deposit.objects.locked(known.pk)
-        deposit.dispute_id, deposit.dispute_status = dispute.id, dispute.status
-        deposit.dispute_due_by = dispute.due_by
-        deposit.save()
+        is_old_news = deposit.dispute_id == dispute.id and deposit.dispute_status in DECIDED
+        if not is_old_news:
+            deposit.dispute_id, deposit.dispute_status = dispute.id, dispute.status
+            deposit.dispute_due_by = dispute.due_by
+            deposit.save()
         alarm(deposit, Alarm.Kind.DISPUTE, about=dispute.id, now=now)
 
 
@@ -245,9 +265,11 @@ def _differences(deposit: Deposit, session: Session) -> list[str]:
 def _note(deposit: Deposit, money: MoneyBack, *, now: datetime) -> None:
     refund = _row_of(deposit, money, now=now)
     status = STATES.get(money.status, Refund.Status.PENDING)
-    refund.stripe_id = money.id
-    if ORDER.index(status) > ORDER.index(Refund.Status(refund.status)):
-        refund.status = status
+    # That we gave one up counts for nothing if Stripe has it.
+    is_first_news = not refund.stripe_id
+    refund.stripe_id, refund.amount_cents = money.id, money.amount_cents
+    if is_first_news or ORDER.index(status) > ORDER.index(Refund.Status(refund.status)):
+        refund.status, refund.failure = status, ""
         if status == Refund.Status.SUCCEEDED:
             refund.settled_at = now
         if status in Refund.GONE_WRONG:
@@ -278,14 +300,24 @@ def _recount(deposit: Deposit) -> None:
     """Add up what went back. What was still to be sent gives way to what Stripe has sent already."""
     counting = Refund.objects.filter(deposit=deposit).counting()
     for waiting in counting.filter(status=Refund.Status.ASKED).order_by("-pk"):
-        if _sum(counting) <= deposit.paid_cents:
+        too_much = _sum(counting) - (deposit.paid_cents - deposit.kept_cents)
+        if too_much <= 0:
             break
-        waiting.status = Refund.Status.CANCELED
-        waiting.failure = "Bei Stripe ging schon genug zurück."
-        waiting.save()
+        _give_way(waiting, too_much)
     deposit.refunded_cents = _sum(counting)
     deposit.kept_cents = min(deposit.kept_cents, deposit.refundable_cents)
     deposit.save()
+
+
+def _give_way(waiting: Refund, cents: int) -> None:
+    """Send so much less, with a key of its own: Stripe may know the old one with the old amount."""
+    if cents < waiting.amount_cents:
+        waiting.amount_cents -= cents
+        waiting.tries += 1
+    else:
+        waiting.status = Refund.Status.CANCELED
+        waiting.failure = "Bei Stripe ging schon genug zurück."
+    waiting.save()
 
 
 def _sum(refunds: Any) -> int:
@@ -297,7 +329,7 @@ def _refused(refund: Refund, code: str, *, now: datetime) -> None:
     with transaction.atomic():
         deposit = Deposit.objects.locked(refund.deposit_id)
         row = Refund.objects.select_for_update().get(pk=refund.pk)
-        if row.status != Refund.Status.ASKED:
+        if row.status != Refund.Status.ASKED or row.tries != refund.tries:
             return
         row.status, row.failure = Refund.Status.FAILED, f"Stripe: {code}"[:200]
         row.save()

@@ -285,7 +285,7 @@ def accept(booking: Booking, *, now: datetime) -> Booking:
 def keep_holding(booking: Booking, *, until: datetime, now: datetime, again: bool = False) -> None:
     """Hold a time for longer than a look at it takes. The caller is alone in the calendar.
 
-    Raises what `still_good` raises; `again` is the guest's yes after the hold ran out.
+    Raises what `still_good` raises, or LinkOver; `again` is the guest's yes after the hold ran out.
     """
     try:
         still_good(booking, now=now)
@@ -294,6 +294,7 @@ def keep_holding(booking: Booking, *, until: datetime, now: datetime, again: boo
             raise
         _free_expired_holds(booking.calendar, now=now)
         _free_other_holds(booking.email, besides=booking, now=now)
+    _link_is_good(booking, now=now)  # who could not be booked must not be asked for money
     booking.status = Booking.Status.HELD
     booking.held_until = until
     booking.save()
@@ -421,12 +422,16 @@ def _lock_address(address: str) -> None:
 
 def _use_link(booking: Booking, *, now: datetime) -> None:
     """Count the one-off link the guest came by. A hold outlives the link's last day."""
+    _link_is_good(booking, now=now)
+    if booking.one_off is not None and not OneOffLink.objects.use(booking.one_off.pk):
+        raise LinkOver
+
+
+def _link_is_good(booking: Booking, *, now: datetime) -> None:
     link = booking.one_off
     if link is None:
         return
-    if link.is_expired(now) and not booking.is_held(now):
-        raise LinkOver
-    if not OneOffLink.objects.use(link.pk):
+    if link.uses >= link.max_uses or (link.is_expired(now) and not booking.is_held(now)):
         raise LinkOver
 
 

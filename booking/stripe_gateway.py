@@ -42,6 +42,8 @@ PATIENCE = 2.0
 # Methods whose money comes days later; without them the answer is final when the guest returns
 # (https://docs.stripe.com/payments/payment-methods#payment-notification).
 DELAYED_METHODS = ("customer_balance", "multibanco", "sepa_debit", "sofort")
+# https://docs.stripe.com/payments/paymentintents/lifecycle
+FAILED_INTENTS = ("requires_payment_method", "canceled")
 
 # What the webhook endpoint subscribes to, and what the reconciling job looks for.
 SESSION_EVENTS = (
@@ -121,10 +123,18 @@ class Session:
     key: str
     payment_intent: str
     livemode: bool
+    # How the payment stands, where Stripe was asked for that too.
+    intent_status: str = ""
 
     @property
     def is_paid(self) -> bool:
         return self.payment_status == "paid"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no money can come any more: expired, or a debit that was sent and came back."""
+        came_back = self.status == "complete" and self.intent_status in FAILED_INTENTS
+        return not self.is_paid and (self.status == "expired" or came_back)
 
     @property
     def can_be_paid(self) -> bool:
@@ -191,8 +201,9 @@ def open_session(params: dict[str, Any], *, key: str) -> Session:
 
 
 def read_session(session_id: str) -> Session:
-    """How the session stands. Raises PaymentsAway or PaymentsRefused."""
-    return _session(_ask(lambda client: client.v1.checkout.sessions.retrieve(session_id)))
+    """How the session and its payment stand. Raises PaymentsAway or PaymentsRefused."""
+    params: Any = {"expand": ["payment_intent"]}
+    return _session(_ask(lambda client: client.v1.checkout.sessions.retrieve(session_id, params)))
 
 
 def end_session(session_id: str) -> Session:
@@ -358,6 +369,7 @@ def _session(found: Any) -> Session:
         key=_field(found.metadata, "deposit"),
         payment_intent=_id(found.payment_intent),
         livemode=found.livemode,
+        intent_status=_status_of(found.payment_intent),
     )
 
 
@@ -389,6 +401,11 @@ def _event(found: Any) -> Event:
 def _field(thing: Any, name: str) -> Any:
     """A field that may be missing or null, as the library's objects are no dicts; "" then."""
     return (thing[name] or "") if thing and name in thing else ""
+
+
+def _status_of(thing: Any) -> str:
+    """The status of what was expanded; "" if there is none, or only its id."""
+    return "" if isinstance(thing, str) else str(_field(thing, "status"))
 
 
 def _id(thing: Any) -> str:

@@ -30,6 +30,11 @@ class DepositQuerySet(models.QuerySet["Deposit"]):
     def paid(self) -> DepositQuerySet:
         return self.filter(status=Deposit.Status.PAID)
 
+    def that_booked(self) -> DepositQuerySet:
+        """The payment an appointment rests on; others came too late or did not fit, and alarmed."""
+        late, wrong = Refund.Reason.LATE, Alarm.Kind.MISMATCH
+        return self.paid().exclude(refunds__reason=late).exclude(alarms__kind=wrong)
+
     def with_its_booking(self) -> DepositQuerySet:
         return self.select_related(
             "booking", "booking__call_type", "booking__calendar", "booking__one_off"

@@ -5,14 +5,16 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from django.test import Client
 
-from booking import scheduling
+from booking import checkout, scheduling
 from booking.models import Booking, Calendar, CallType, WeeklyHours
 from booking.scheduling import Guest
+from tests.booking.money_invariants import problems, settle_down, time_of
 from tests.stripe_sandbox import Sandbox
 from tests.stripe_sandbox.webhooks import Answer
 
@@ -63,12 +65,22 @@ def confirmed(held, now) -> Booking:
 def stripe(db, settings, now) -> Iterator[Sandbox]:
     """A Stripe of this test's own, at the tests' time; its events wait until they are delivered."""
     with Sandbox(now=now.timestamp) as sandbox:
-        settings.STRIPE_SECRET_KEY = sandbox.api_key
-        settings.STRIPE_API_BASE = sandbox.base_url
-        settings.STRIPE_WEBHOOK_SECRETS = [sandbox.webhook_secret]
-        sandbox.listen("http://localhost:8000/stripe/webhook/")
-        sandbox.send_with(through_django)
+        point_to(sandbox, settings)
         yield sandbox
+        assert problems(sandbox, time_of(sandbox), settled=False) == []
+        # The evening after: nobody comes back, every page and every hold has ended.
+        sandbox.advance(3600)
+        settle_down(sandbox, time_of(sandbox))
+        assert problems(sandbox, time_of(sandbox)) == []
+
+
+def point_to(sandbox: Sandbox, settings: Any) -> None:
+    """Lets the site ask this Stripe, and this Stripe tell the site."""
+    settings.STRIPE_SECRET_KEY = sandbox.api_key
+    settings.STRIPE_API_BASE = sandbox.base_url
+    settings.STRIPE_WEBHOOK_SECRETS = [sandbox.webhook_secret]
+    sandbox.listen("http://localhost:8000/stripe/webhook/")
+    sandbox.send_with(through_django)
 
 
 def through_django(url: str, body: bytes, headers: dict[str, str]) -> Answer:
@@ -92,6 +104,25 @@ def paid_type(calendar, stripe) -> CallType:
         cancel_keep_cents=1000,
         cancel_keep_percent=25,
     )
+
+
+@pytest.fixture
+def booking(paid_type, now) -> Booking:
+    return hold(paid_type, now=now)
+
+
+@pytest.fixture
+def session(booking, stripe, now):
+    """The open session of a guest who is on the way to Stripe."""
+    checkout.begin(booking, now=now)
+    return stripe.sessions[0]
+
+
+@pytest.fixture
+def booked(booking: Booking, session, stripe, now) -> Booking:
+    stripe.pay(session["id"])
+    checkout.look(booking, now=now)
+    return booking
 
 
 @pytest.fixture

@@ -14,24 +14,6 @@ from tests.booking.conftest import BEN, NINE, hold
 MINUTE = timedelta(minutes=1)
 
 
-@pytest.fixture
-def booking(paid_type, now) -> Booking:
-    return hold(paid_type, now=now)
-
-
-@pytest.fixture
-def session(booking, stripe, now):
-    """The open session of a guest who is on the way to Stripe."""
-    checkout.begin(booking, now=now)
-    return stripe.sessions[0]
-
-
-@pytest.fixture
-def booked(booking: Booking, session, stripe, now) -> Booking:
-    stripe.pay(session["id"])
-    return checkout.look(booking, now=now)
-
-
 def mails(booking: Booking, kind: str) -> int:
     return Notification.objects.filter(booking=booking, kind=kind).count()
 
