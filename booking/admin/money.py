@@ -158,8 +158,8 @@ def why_no_refund(deposit: Deposit) -> str:
 
 
 def refundable_cents(booking: Booking) -> int:
-    """What could go back of everything that was paid, as soon as nobody fights over it."""
-    return sum(each.refundable_cents for each in booking.deposits.all())
+    """What could go back of what the appointment was paid with, as soon as nobody fights over it."""
+    return sum(each.refundable_cents for each in booking.deposits.that_booked())
 
 
 def sendable_cents(booking: Booking) -> int:

@@ -8,10 +8,9 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.urls import reverse
 
-from booking import cancellation
-from booking.errors import NothingToRefund
+from booking import deposits
 from booking.models import Booking, Deposit, Refund
-from tests.booking.conftest import ADA, BEN, HALF_PAST_NINE, NINE, hold
+from tests.booking.conftest import BEN, HALF_PAST_NINE, NINE, hold
 from tests.booking.desk import pay, staff, words
 
 BOOKINGS = reverse("admin:booking_booking_changelist")
@@ -163,7 +162,7 @@ def test_while_the_bank_fights_over_it_what_is_owed_stays_open(desk, booked, str
 
 
 def test_when_everything_went_back_before_only_who_is_asked(desk, booked, now):
-    Deposit.objects.update(refunded_cents=15000)
+    deposits.refund_by_hand(Deposit.objects.get(), 15000, by="coach", now=now)
     page = words(desk.get(address(booked)))
     assert "Der Gast hat abgesagt" in page
     assert "nach den Bedingungen" not in page
@@ -188,27 +187,3 @@ def test_from_the_list_the_coach_calls_off_and_everything_goes_back(desk, booked
     assert booked.cancelled_by == "coach"
     assert money() == (15000, 0)
     assert Refund.objects.get().asked_by == "coach"
-
-
-def test_the_coachs_word_is_about_all_that_was_paid(booked, now):
-    """Two payments came in: what goes back is the sum, not the sum of each."""
-    first = booked.deposits.get()
-    Deposit.objects.create(
-        booking=booked,
-        status="paid",
-        amount_cents=15000,
-        paid_cents=15000,
-        paid_at=now,
-        payment_intent="pi_second",
-        created_at=first.created_at - timedelta(minutes=1),
-        expires_at=now,
-    )
-
-    with pytest.raises(NothingToRefund):
-        cancellation.cancel_for_guest(booked, refund_cents=30001, now=now)
-    cancellation.cancel_for_guest(booked, refund_cents=20000, now=now)
-
-    assert sorted(Refund.objects.values_list("amount_cents", flat=True)) == [5000, 15000]
-    booked.refresh_from_db()
-    assert booked.is_cancelled
-    assert ADA.name == booked.name

@@ -231,7 +231,7 @@ def test_one_form_sent_by_two_at_once_is_one_refund(booked, stripe, now):
         Deposit.objects.get(),
         5000,
         by="coach",
-        form_token=uuid.uuid4(),
+        key=uuid.uuid4(),
         now=now,
     )
 

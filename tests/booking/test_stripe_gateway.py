@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,10 +13,19 @@ import pytest
 from booking import stripe_gateway
 from booking.errors import PaymentsAway, PaymentsRefused
 from booking.stripe_gateway import BadSignature, NoWebhookSecret, Wish
-from tests.stripe_sandbox import Answer
+from tests.booking.conftest import point_to
+from tests.stripe_sandbox import Answer, Sandbox
 
 SESSIONS = "POST /v1/checkout/sessions"
 SESSION = "GET /v1/checkout/sessions/*"
+
+
+@pytest.fixture
+def stripe(settings, now) -> Iterator[Sandbox]:
+    """A Stripe without bookings behind it: what is paid here belongs to no calendar."""
+    with Sandbox(now=now.timestamp) as sandbox:
+        point_to(sandbox, settings)
+        yield sandbox
 
 
 @pytest.fixture
