@@ -7,6 +7,7 @@ from procrastinate.contrib.django import app
 
 from coaching_site import jobs
 from newsletter import mail, subscriptions
+from newsletter.imports import running
 from newsletter.models import Subscriber
 
 
@@ -34,3 +35,17 @@ def forget_unconfirmed(timestamp: int) -> None:
     """Delete what nobody confirmed within two weeks."""
     del timestamp
     subscriptions.forget_unconfirmed(now=timezone.now())
+
+
+@app.task(name="newsletter.work_on_import", retry=jobs.PATIENT)
+def work_on_import(*, run: int) -> None:
+    """Check a list or take it over, from where it is; another job goes on after a while."""
+    running.work_in_slices(run)
+
+
+@app.periodic(cron="47 3 * * *")
+@app.task(name="newsletter.forget_imports", queueing_lock="newsletter.forget_imports")
+def forget_imports(timestamp: int) -> None:
+    """Delete lists and reports a week after they were last of use."""
+    del timestamp
+    running.forget_old(now=timezone.now())

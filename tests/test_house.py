@@ -29,8 +29,9 @@ FLOORS = {
         "public_holidays",
         "spam",
         "logs",
+        "portable",
     ),
-    1: ("models",),
+    1: ("models", "import_models"),
     2: (
         "mail",
         "ics",
@@ -52,6 +53,8 @@ FLOORS = {
         "diagnosis",
         "limits",
         "subscriptions",
+        "imports",
+        "exports",
         "notices",
         "reminders",
         "attendance",
@@ -60,8 +63,8 @@ FLOORS = {
         "health",
     ),
     4: ("cancellation", "checkout", "by_hand"),
-    5: ("forms",),
-    6: ("views", "admin", "tasks", "commands", "site", "templatetags"),
+    5: ("forms", "import_forms"),
+    6: ("views", "admin", "import_admin", "tasks", "commands", "site", "templatetags"),
     7: ("urls", "apps", "settings", "wsgi", "gunicorn", "local", "migrations"),
 }
 

@@ -1,0 +1,405 @@
+"""What becomes of a line, and doing it: sets of lines at once, in SQL.
+
+The check and the real run ask the same statement, so they count the same. It is asked anew when the
+lines are taken over: whoever left meanwhile stays away.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+from psycopg.types.json import Jsonb
+
+from newsletter import subscriptions
+from newsletter.import_models import Import
+from newsletter.imports.rows import UNKNOWN_VERSION, UNKNOWN_WORDS, Row
+from newsletter.models import Suppression, suppression_hashes
+
+COLUMNS = (
+    "run_id, number, file_number, line, address, address_key, key_hash, name, tags, wish, suppress,"
+    " proven, requested_at, confirmed_at, left_at, created_at, evidence, record, note, outcome, why"
+)
+
+# A departure elsewhere counts here if it is younger than the consent here. If nobody knows when it
+# was, it counts against a consent that was imported, not against one that was given here.
+OVERTAKEN = """
+    CASE WHEN r.left_at IS NULL THEN c.evidence <> '{}' ELSE r.left_at > s.confirmed_at END
+"""
+
+FILLS = """
+    (s.name = '' AND r.name <> '') OR EXISTS (
+        SELECT FROM unnest(r.tags) word WHERE NOT EXISTS (
+            SELECT FROM newsletter_subscriber_tags given JOIN newsletter_tag t ON t.id = given.tag_id
+            WHERE given.subscriber_id = s.id AND lower(t.name) = lower(word)))
+"""
+
+# „outcome/why“, from the strongest reason to the weakest. Someone confirmed here who is suppressed
+# is not sent anything anyway; someone who was erased and came back by themselves is a reader.
+DECISION = f"""
+    CASE
+    WHEN r.wish = 'none' THEN r.outcome || '/'
+    WHEN r.address_key = ANY(%(barred)s) AND s.status IS DISTINCT FROM 'confirmed'
+        THEN 'skipped/barred'
+    WHEN s.status = 'pending' THEN 'waiting/waiting'
+    WHEN r.wish IN ('left', 'barred') AND s.status = 'confirmed' AND NOT ({OVERTAKEN})
+        THEN 'same/returned'
+    WHEN r.wish = 'barred' THEN 'barred/'
+    WHEN r.wish = 'left' AND s.id IS NULL THEN 'left/'
+    WHEN r.wish = 'left' AND s.status = 'unsubscribed' THEN 'same/left_too'
+    WHEN r.wish = 'left' THEN 'taken_off/'
+    WHEN s.status = 'unsubscribed' THEN 'skipped/left'
+    WHEN s.id IS NULL AND r.wish = 'pending' THEN 'pending/'
+    WHEN s.id IS NULL AND r.wish = 'active' AND r.proven THEN 'new/'
+    WHEN s.id IS NULL AND r.wish = 'active' THEN 'unproven/no_proof'
+    WHEN s.id IS NULL THEN 'unproven/no_yes'
+    WHEN s.status = 'unproven' AND r.wish = 'active' AND r.proven THEN 'promoted/'
+    WHEN {FILLS} THEN 'filled/'
+    ELSE 'same/'
+    END
+"""
+
+KNOWN = """
+    LEFT JOIN newsletter_subscriber s ON s.address_key = r.address_key
+    LEFT JOIN newsletter_consent c ON c.id = s.consent_id
+"""
+
+# --- while checking -------------------------------------------------------------------------
+
+# Plain, without the table's keys: filled by COPY, read once, empty again at the commit.
+INCOMING = """
+    CREATE TEMP TABLE IF NOT EXISTS newsletter_incoming (LIKE newsletter_importrow)
+    ON COMMIT DELETE ROWS
+"""
+
+# The first line of an address counts. Without an address a line repeats nobody.
+MARK_DUPLICATES = """
+    UPDATE newsletter_incoming r SET wish = 'none', outcome = 'duplicate'
+    FROM (
+        SELECT number, key_hash, address_key,
+            row_number() OVER (PARTITION BY address_key ORDER BY number) AS time
+        FROM newsletter_incoming WHERE address_key <> ''
+    ) again
+    WHERE r.number = again.number AND (again.time > 1 OR EXISTS (
+        SELECT FROM newsletter_importrow e
+        WHERE e.run_id = r.run_id AND e.key_hash = again.key_hash
+            AND e.address_key = again.address_key))
+"""
+
+HASH_KEYS = """
+    UPDATE newsletter_incoming SET key_hash = hashtextextended(address_key, 0)
+    WHERE address_key <> ''
+"""
+
+REPORT = f"""
+    INSERT INTO newsletter_importrow ({COLUMNS})
+    SELECT run_id, number, file_number, line, address, address_key, key_hash, name, tags, wish,
+        suppress, proven, requested_at, confirmed_at, left_at, created_at, evidence, record, note,
+        split_part(decided, '/', 1), split_part(decided, '/', 2)
+    FROM (SELECT r.*, {DECISION} AS decided FROM newsletter_incoming r {KNOWN}) r
+"""  # noqa: S608 – all of it is written here
+
+# --- while taking over ----------------------------------------------------------------------
+
+LOCK = """
+    SELECT s.id FROM newsletter_subscriber s
+    JOIN newsletter_importrow r ON r.address_key = s.address_key
+    WHERE r.run_id = %(run)s AND r.number BETWEEN %(first)s AND %(last)s
+    ORDER BY s.id FOR UPDATE OF s
+"""
+
+# Ids are drawn beforehand, so that subscriber and consent can name each other at once.
+BATCH = f"""
+    CREATE TEMP TABLE newsletter_batch ON COMMIT DROP AS
+    SELECT d.*,
+        CASE WHEN d.outcome IN ('new', 'unproven', 'left', 'pending')
+            THEN nextval(pg_get_serial_sequence('newsletter_subscriber', 'id'))
+            ELSE d.known_id END AS subscriber_id,
+        CASE WHEN d.outcome IN ('new', 'promoted') AND NOT d.own
+            OR d.outcome IN ('new', 'promoted', 'left', 'pending') AND d.has_current
+            THEN nextval(pg_get_serial_sequence('newsletter_consent', 'id')) END AS consent_id
+    FROM (
+        SELECT r.number, s.id AS known_id, s.public_id AS known_public_id, s.status,
+            split_part(decided, '/', 1) AS outcome, split_part(decided, '/', 2) AS why,
+            r.record IS NOT NULL AS own,
+            coalesce(r.record @> '{{"consents": [{{"current": true}}]}}', false) AS has_current
+        FROM newsletter_importrow r {KNOWN}
+        CROSS JOIN LATERAL (SELECT {DECISION} AS decided) AS rule
+        WHERE r.run_id = %(run)s AND r.number BETWEEN %(first)s AND %(last)s
+        ORDER BY r.number
+    ) d
+"""  # noqa: S608 – all of it is written here
+
+RESTATE = """
+    UPDATE newsletter_importrow r SET outcome = b.outcome, why = b.why
+    FROM newsletter_batch b
+    WHERE r.run_id = %(run)s AND r.number = b.number
+        AND (r.outcome, r.why) IS DISTINCT FROM (b.outcome, b.why)
+"""
+
+# Links in mails name the public id. It comes along, unless somebody here has it already.
+ADD_SUBSCRIBERS = """
+    INSERT INTO newsletter_subscriber (id, public_id, address, address_key, name, status, consent_id,
+        created_at, confirmed_at, unsubscribed_at, mail_requested_at, mail_sent_at)
+    SELECT subscriber_id,
+        CASE WHEN own_id IS NULL OR own_time > 1
+            OR EXISTS (SELECT FROM newsletter_subscriber x WHERE x.public_id = own_id)
+            THEN gen_random_uuid() ELSE own_id END,
+        address, address_key, name,
+        CASE outcome WHEN 'new' THEN 'confirmed' WHEN 'left' THEN 'unsubscribed' ELSE outcome END,
+        consent_id,
+        coalesce(created_at, requested_at, left_at, %(now)s),
+        CASE WHEN outcome = 'new' OR own THEN confirmed_at END,
+        CASE WHEN outcome = 'left' THEN coalesce(left_at, %(now)s)
+            WHEN own AND outcome <> 'new' THEN left_at END,
+        CASE WHEN outcome = 'pending' THEN coalesce(asked_at, created_at, %(now)s)
+            WHEN own THEN asked_at END,
+        -- An import sends nothing, so no mail may be owed.
+        CASE WHEN outcome = 'pending' THEN coalesce(sent_at, asked_at, created_at, %(now)s)
+            WHEN own THEN coalesce(sent_at, asked_at) END
+    FROM (
+        SELECT r.address, r.address_key, r.name, r.created_at, r.requested_at, r.left_at,
+            r.confirmed_at, b.subscriber_id, b.consent_id, b.outcome, b.own,
+            (r.record ->> 'public_id')::uuid AS own_id,
+            row_number() OVER (PARTITION BY r.record ->> 'public_id' ORDER BY r.number) AS own_time,
+            (r.record ->> 'mail_requested_at')::timestamptz AS asked_at,
+            (r.record ->> 'mail_sent_at')::timestamptz AS sent_at
+        FROM newsletter_batch b
+        JOIN newsletter_importrow r ON r.run_id = %(run)s AND r.number = b.number
+        WHERE b.outcome IN ('new', 'unproven', 'left', 'pending')
+    ) r
+    ON CONFLICT (address_key) DO NOTHING
+"""
+
+ADD_CONSENTS = """
+    INSERT INTO newsletter_consent (id, subscriber_id, address, kind, text, text_version,
+        text_sha256, page, requested_at, confirmed_at, evidence)
+    SELECT b.consent_id, b.subscriber_id, r.address, 'newsletter', %(text)s, %(version)s, %(sha256)s,
+        %(page)s, r.requested_at, r.confirmed_at, r.evidence
+    FROM newsletter_batch b
+    JOIN newsletter_importrow r ON r.run_id = %(run)s AND r.number = b.number
+    WHERE b.consent_id IS NOT NULL AND NOT b.own
+"""
+
+ADD_OWN_CONSENTS = """
+    INSERT INTO newsletter_consent (id, subscriber_id, address, kind, text, text_version,
+        text_sha256, page, requested_at, confirmed_at, withdrawn_at, evidence)
+    SELECT CASE WHEN (c ->> 'current')::boolean THEN b.consent_id
+            ELSE nextval(pg_get_serial_sequence('newsletter_consent', 'id')) END,
+        b.subscriber_id, c ->> 'address', 'newsletter', c ->> 'text', c ->> 'text_version',
+        c ->> 'text_sha256', c ->> 'page', (c ->> 'requested_at')::timestamptz,
+        (c ->> 'confirmed_at')::timestamptz, (c ->> 'withdrawn_at')::timestamptz, c -> 'evidence'
+    FROM newsletter_batch b
+    JOIN newsletter_importrow r ON r.run_id = %(run)s AND r.number = b.number
+    CROSS JOIN LATERAL jsonb_array_elements(r.record -> 'consents') AS c
+    WHERE b.own AND b.outcome IN ('new', 'promoted', 'left', 'pending')
+"""
+
+PROMOTE = """
+    UPDATE newsletter_subscriber s
+    SET status = 'confirmed', consent_id = b.consent_id, confirmed_at = r.confirmed_at,
+        unsubscribed_at = NULL, name = CASE WHEN s.name = '' THEN r.name ELSE s.name END
+    FROM newsletter_batch b
+    JOIN newsletter_importrow r ON r.run_id = %(run)s AND r.number = b.number
+    WHERE s.id = b.known_id AND b.outcome = 'promoted'
+"""
+
+FILL_NAMES = """
+    UPDATE newsletter_subscriber s SET name = r.name
+    FROM newsletter_batch b
+    JOIN newsletter_importrow r ON r.run_id = %(run)s AND r.number = b.number
+    WHERE s.id = b.known_id AND b.outcome = 'filled' AND s.name = '' AND r.name <> ''
+"""
+
+TAGGED = """
+    FROM newsletter_batch b
+    JOIN newsletter_importrow r ON r.run_id = %(run)s AND r.number = b.number
+    CROSS JOIN LATERAL unnest(r.tags) AS word
+    WHERE b.outcome IN ('new', 'unproven', 'left', 'pending', 'promoted', 'filled')
+"""
+# In order, so that two imports that make the same tags wait for each other instead of forever.
+ADD_TAGS = f"""
+    INSERT INTO newsletter_tag (name)
+    SELECT DISTINCT ON (lower(word)) word {TAGGED} ORDER BY lower(word), word
+    ON CONFLICT DO NOTHING
+"""
+GIVE_TAGS = f"""
+    INSERT INTO newsletter_subscriber_tags (subscriber_id, tag_id)
+    SELECT DISTINCT b.subscriber_id, t.id
+    {TAGGED.replace("WHERE", "JOIN newsletter_tag t ON lower(t.name) = lower(word) WHERE")}
+    ON CONFLICT DO NOTHING
+"""
+
+MAKES_SUBSCRIBER = "('new', 'unproven', 'left', 'pending')"
+
+
+class Raced(Exception):
+    """Somebody signed up between looking and adding; the lines are decided anew."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Some lines of an import, first and last included."""
+
+    run: Import
+    first: int
+    last: int
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return {"run": self.run.pk, "first": self.first, "last": self.last}
+
+
+def report(run: Import, numbered: Sequence[tuple[int, int, Row]]) -> dict[str, int]:
+    """Keep these lines (number, file, row) with what would become of them; counts by outcome."""
+    barred = _barred([row.address_key for _, _, row in numbered if row.wish != "none"])
+    with connection.cursor() as cursor:
+        cursor.execute(INCOMING)
+        cursor.execute("TRUNCATE newsletter_incoming")
+        with cursor.copy(f"COPY newsletter_incoming ({COLUMNS}) FROM STDIN") as copy:
+            for number, file_number, row in numbered:
+                copy.write_row(_values(run.pk, number, file_number, row))
+        cursor.execute(HASH_KEYS)
+        cursor.execute(MARK_DUPLICATES)
+        cursor.execute(REPORT, {"barred": barred})
+        first, last = numbered[0][0], numbered[-1][0]
+        return _counted(
+            cursor,
+            "FROM newsletter_importrow WHERE run_id = %s AND number BETWEEN %s AND %s",
+            [run.pk, first, last],
+        )
+
+
+def take_over(lines: Range, *, now: datetime) -> dict[str, int]:
+    """Let these lines happen, all or none of them; counts by outcome. Raises Raced."""
+    params = {**lines.params, **_words(lines.run), "now": now}
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK, params)
+        barred = _barred(_keys(cursor, lines))
+        cursor.execute("DROP TABLE IF EXISTS newsletter_batch")
+        cursor.execute(BATCH, {**params, "barred": barred})
+        _add_subscribers(cursor, params)
+        for statement in (
+            RESTATE,
+            ADD_CONSENTS,
+            ADD_OWN_CONSENTS,
+            PROMOTE,
+            FILL_NAMES,
+            ADD_TAGS,
+            GIVE_TAGS,
+        ):
+            cursor.execute(statement, params)
+        _suppress(cursor, lines, now)
+        _unsubscribe(cursor, lines, now)
+        return _counted(cursor, "FROM newsletter_batch", [])
+
+
+def _values(run: int, number: int, file_number: int, row: Row) -> tuple[Any, ...]:
+    return (
+        run,
+        number,
+        file_number,
+        row.line,
+        row.address,
+        row.address_key,
+        None,
+        row.name,
+        row.tags,
+        row.wish,
+        row.suppress,
+        row.proven,
+        row.requested_at,
+        row.confirmed_at,
+        row.left_at,
+        row.created_at,
+        Jsonb(row.evidence) if row.evidence is not None else None,
+        Jsonb(row.record) if row.record is not None else None,
+        row.note,
+        row.outcome,
+        "",
+    )
+
+
+def _words(run: Import) -> dict[str, str]:
+    """What imported consents say they agreed to, and where."""
+    text = run.consent_text or UNKNOWN_WORDS
+    version = f"Import {run.consent_date or ''}".strip() if run.consent_text else UNKNOWN_VERSION
+    return {
+        "text": text,
+        "version": version,
+        "sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "page": f"Import: {run.source or run.file_name}"[:200],
+    }
+
+
+def _keys(cursor: CursorWrapper, lines: Range) -> list[str]:
+    cursor.execute(
+        "SELECT address_key FROM newsletter_importrow"
+        " WHERE run_id = %(run)s AND number BETWEEN %(first)s AND %(last)s AND wish <> 'none'",
+        lines.params,
+    )
+    return [key for (key,) in cursor.fetchall()]
+
+
+def _barred(keys: Sequence[str]) -> list[str]:
+    """Those of them that are suppressed, under any key addresses were ever hashed with."""
+    if not keys or not Suppression.objects.exists():
+        return []
+    by_hash = {digest: key for key in keys for digest in suppression_hashes(key)}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT address_hash FROM newsletter_suppression WHERE address_hash = ANY(%s)",
+            [list(by_hash)],
+        )
+        return list({by_hash[digest] for (digest,) in cursor.fetchall()})
+
+
+def _add_subscribers(cursor: CursorWrapper, params: dict[str, Any]) -> None:
+    cursor.execute(
+        f"SELECT count(*) FROM newsletter_batch WHERE outcome IN {MAKES_SUBSCRIBER}"  # noqa: S608
+    )
+    (wanted,) = cursor.fetchone() or (0,)
+    cursor.execute(ADD_SUBSCRIBERS, params)
+    if cursor.rowcount != wanted:
+        raise Raced
+
+
+def _suppress(cursor: CursorWrapper, lines: Range, now: datetime) -> None:
+    cursor.execute(
+        "SELECT r.address_key, r.suppress FROM newsletter_batch b"
+        " JOIN newsletter_importrow r ON r.run_id = %(run)s AND r.number = b.number"
+        " WHERE r.suppress <> '{}'"
+        " AND b.outcome IN ('barred', 'new', 'unproven', 'left', 'pending', 'promoted')",
+        lines.params,
+    )
+    Suppression.objects.bulk_create(
+        [
+            Suppression(address_hash=suppression_hashes(key)[0], reason=reason, created_at=now)
+            for key, reasons in cursor.fetchall()
+            for reason in reasons
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def _unsubscribe(cursor: CursorWrapper, lines: Range, now: datetime) -> None:
+    """Take off whoever is on the list here and left or bounced there; the list's own rule does it."""
+    cursor.execute(
+        "SELECT b.known_public_id, coalesce(r.left_at, %(now)s) FROM newsletter_batch b"
+        " JOIN newsletter_importrow r ON r.run_id = %(run)s AND r.number = b.number"
+        " WHERE b.known_id IS NOT NULL"
+        " AND b.outcome IN ('taken_off', 'barred') AND b.status <> 'unsubscribed'",
+        {**lines.params, "now": now},
+    )
+    for public_id, left_at in cursor.fetchall():
+        subscriptions.unsubscribe(public_id, now=left_at)
+
+
+def _counted(cursor: CursorWrapper, source: str, params: list[int]) -> dict[str, int]:
+    cursor.execute(f"SELECT outcome, count(*) {source} GROUP BY outcome", params)
+    return {str(outcome): int(count) for outcome, count in cursor.fetchall()}
