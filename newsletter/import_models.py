@@ -252,8 +252,8 @@ class ImportRow(models.Model):
     line = models.PositiveIntegerField("Zeile")
     address = models.CharField("E-Mail-Adresse", max_length=LONGEST)
     address_key = models.CharField("Suchform der Adresse", max_length=LONGEST)
-    # Eight bytes to find earlier lines of the same address by, instead of an index of addresses.
-    key_hash = models.BigIntegerField("Prüfzahl der Adresse", null=True)
+    # The address in sixteen bytes, for a small index that lets each address in once.
+    key_hash = models.UUIDField("Prüfzahl der Adresse", null=True)
     name = models.CharField("Name", max_length=NAME_LENGTH)
     tags = ArrayField(models.CharField(max_length=TAG_LENGTH), verbose_name="Schlagwörter")
     wish = models.CharField("gewünscht", max_length=8, choices=Wish)
@@ -273,7 +273,11 @@ class ImportRow(models.Model):
     class Meta:
         verbose_name = "Zeile eines Imports"
         verbose_name_plural = "Zeilen der Importe"
-        indexes = [models.Index(name="newsletter_import_row_by_key", fields=["run", "key_hash"])]
+        constraints = [
+            models.UniqueConstraint(
+                name="newsletter_import_takes_an_address_once", fields=["run", "key_hash"]
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"Zeile {self.line}: {self.address}"

@@ -77,31 +77,37 @@ INCOMING = """
     ON COMMIT DELETE ROWS
 """
 
-# The first line of an address counts. Without an address a line repeats nobody.
-MARK_DUPLICATES = """
-    UPDATE newsletter_incoming r SET wish = 'none', outcome = 'duplicate'
-    FROM (
-        SELECT number, key_hash, address_key,
-            row_number() OVER (PARTITION BY address_key ORDER BY number) AS time
-        FROM newsletter_incoming WHERE address_key <> ''
-    ) again
-    WHERE r.number = again.number AND (again.time > 1 OR EXISTS (
-        SELECT FROM newsletter_importrow e
-        WHERE e.run_id = r.run_id AND e.key_hash = again.key_hash
-            AND e.address_key = again.address_key))
-"""
-
-HASH_KEYS = """
-    UPDATE newsletter_incoming SET key_hash = hashtextextended(address_key, 0)
-    WHERE address_key <> ''
-"""
-
+# The first line of an address counts: within the batch by its number, beyond it by the unique index
+# of the report. What the index refuses comes in as a repetition.
 REPORT = f"""
     INSERT INTO newsletter_importrow ({COLUMNS})
-    SELECT run_id, number, file_number, line, address, address_key, key_hash, name, tags, wish,
-        suppress, proven, requested_at, confirmed_at, left_at, created_at, evidence, record, note,
+    SELECT run_id, number, file_number, line, address, address_key,
+        CASE WHEN address_key <> '' THEN md5(address_key)::uuid END, name, tags, wish, suppress,
+        proven, requested_at, confirmed_at, left_at, created_at, evidence, record, note,
         split_part(decided, '/', 1), split_part(decided, '/', 2)
-    FROM (SELECT r.*, {DECISION} AS decided FROM newsletter_incoming r {KNOWN}) r
+    FROM (
+        SELECT r.*, {DECISION} AS decided
+        FROM (
+            SELECT n.*, row_number() OVER (PARTITION BY address_key ORDER BY number) AS time
+            FROM newsletter_incoming n
+        ) r {KNOWN}
+        WHERE r.time = 1 OR r.address_key = ''
+        ORDER BY r.number
+        OFFSET 0
+    ) decision
+    ON CONFLICT (run_id, key_hash) DO NOTHING
+"""  # noqa: S608 – all of it is written here
+
+REPORT_REPEATED = f"""
+    INSERT INTO newsletter_importrow ({COLUMNS})
+    SELECT run_id, number, file_number, line, address, '', NULL, '', '{{}}', 'none', '{{}}', false,
+        NULL, NULL, NULL, NULL, NULL, NULL, note, 'duplicate', ''
+    FROM newsletter_incoming n
+    WHERE NOT EXISTS (
+        SELECT FROM newsletter_importrow e
+        WHERE e.run_id = n.run_id AND e.number = n.number
+            AND e.number BETWEEN %(first)s AND %(last)s
+    )
 """  # noqa: S608 – all of it is written here
 
 # --- while taking over ----------------------------------------------------------------------
@@ -113,7 +119,8 @@ LOCK = """
     ORDER BY s.id FOR UPDATE OF s
 """
 
-# Ids are drawn beforehand, so that subscriber and consent can name each other at once.
+# All that is needed of the lines, and ids drawn beforehand, so that subscriber and consent can name
+# each other at once.
 BATCH = f"""
     CREATE TEMP TABLE newsletter_batch ON COMMIT DROP AS
     SELECT d.*,
@@ -124,14 +131,19 @@ BATCH = f"""
             OR d.outcome IN ('new', 'promoted', 'left', 'pending') AND d.has_current
             THEN nextval(pg_get_serial_sequence('newsletter_consent', 'id')) END AS consent_id
     FROM (
-        SELECT r.number, s.id AS known_id, s.public_id AS known_public_id, s.status,
+        SELECT number, address, address_key, name, tags, suppress, requested_at, confirmed_at,
+            left_at, created_at, evidence, record, known_id, known_public_id, status,
             split_part(decided, '/', 1) AS outcome, split_part(decided, '/', 2) AS why,
-            r.record IS NOT NULL AS own,
-            coalesce(r.record @> '{{"consents": [{{"current": true}}]}}', false) AS has_current
-        FROM newsletter_importrow r {KNOWN}
-        CROSS JOIN LATERAL (SELECT {DECISION} AS decided) AS rule
-        WHERE r.run_id = %(run)s AND r.number BETWEEN %(first)s AND %(last)s
-        ORDER BY r.number
+            outcome AS old_outcome, why AS old_why, record IS NOT NULL AS own,
+            coalesce(record @> '{{"consents": [{{"current": true}}]}}', false) AS has_current
+        FROM (
+            SELECT r.*, s.id AS known_id, s.public_id AS known_public_id, s.status,
+                {DECISION} AS decided
+            FROM newsletter_importrow r {KNOWN}
+            WHERE r.run_id = %(run)s AND r.number BETWEEN %(first)s AND %(last)s
+            ORDER BY r.number
+            OFFSET 0
+        ) decision
     ) d
 """  # noqa: S608 – all of it is written here
 
@@ -139,7 +151,7 @@ RESTATE = """
     UPDATE newsletter_importrow r SET outcome = b.outcome, why = b.why
     FROM newsletter_batch b
     WHERE r.run_id = %(run)s AND r.number = b.number
-        AND (r.outcome, r.why) IS DISTINCT FROM (b.outcome, b.why)
+        AND (b.old_outcome, b.old_why) IS DISTINCT FROM (b.outcome, b.why)
 """
 
 # Links in mails name the public id. It comes along, unless somebody here has it already.
@@ -163,26 +175,24 @@ ADD_SUBSCRIBERS = """
         CASE WHEN outcome = 'pending' THEN coalesce(sent_at, asked_at, created_at, %(now)s)
             WHEN own THEN coalesce(sent_at, asked_at) END
     FROM (
-        SELECT r.address, r.address_key, r.name, r.created_at, r.requested_at, r.left_at,
-            r.confirmed_at, b.subscriber_id, b.consent_id, b.outcome, b.own,
-            (r.record ->> 'public_id')::uuid AS own_id,
-            row_number() OVER (PARTITION BY r.record ->> 'public_id' ORDER BY r.number) AS own_time,
-            (r.record ->> 'mail_requested_at')::timestamptz AS asked_at,
-            (r.record ->> 'mail_sent_at')::timestamptz AS sent_at
+        SELECT b.*,
+            (record ->> 'public_id')::uuid AS own_id,
+            row_number() OVER (PARTITION BY record ->> 'public_id' ORDER BY number) AS own_time,
+            (record ->> 'mail_requested_at')::timestamptz AS asked_at,
+            (record ->> 'mail_sent_at')::timestamptz AS sent_at
         FROM newsletter_batch b
-        JOIN newsletter_importrow r ON r.run_id = %(run)s AND r.number = b.number
         WHERE b.outcome IN ('new', 'unproven', 'left', 'pending')
-    ) r
+    ) added
+    ORDER BY number
     ON CONFLICT (address_key) DO NOTHING
 """
 
 ADD_CONSENTS = """
     INSERT INTO newsletter_consent (id, subscriber_id, address, kind, text, text_version,
         text_sha256, page, requested_at, confirmed_at, evidence)
-    SELECT b.consent_id, b.subscriber_id, r.address, 'newsletter', %(text)s, %(version)s, %(sha256)s,
-        %(page)s, r.requested_at, r.confirmed_at, r.evidence
+    SELECT b.consent_id, b.subscriber_id, b.address, 'newsletter', %(text)s, %(version)s, %(sha256)s,
+        %(page)s, b.requested_at, b.confirmed_at, b.evidence
     FROM newsletter_batch b
-    JOIN newsletter_importrow r ON r.run_id = %(run)s AND r.number = b.number
     WHERE b.consent_id IS NOT NULL AND NOT b.own
 """
 
@@ -195,31 +205,27 @@ ADD_OWN_CONSENTS = """
         c ->> 'text_sha256', c ->> 'page', (c ->> 'requested_at')::timestamptz,
         (c ->> 'confirmed_at')::timestamptz, (c ->> 'withdrawn_at')::timestamptz, c -> 'evidence'
     FROM newsletter_batch b
-    JOIN newsletter_importrow r ON r.run_id = %(run)s AND r.number = b.number
-    CROSS JOIN LATERAL jsonb_array_elements(r.record -> 'consents') AS c
+    CROSS JOIN LATERAL jsonb_array_elements(b.record -> 'consents') AS c
     WHERE b.own AND b.outcome IN ('new', 'promoted', 'left', 'pending')
 """
 
 PROMOTE = """
     UPDATE newsletter_subscriber s
-    SET status = 'confirmed', consent_id = b.consent_id, confirmed_at = r.confirmed_at,
-        unsubscribed_at = NULL, name = CASE WHEN s.name = '' THEN r.name ELSE s.name END
+    SET status = 'confirmed', consent_id = b.consent_id, confirmed_at = b.confirmed_at,
+        unsubscribed_at = NULL, name = CASE WHEN s.name = '' THEN b.name ELSE s.name END
     FROM newsletter_batch b
-    JOIN newsletter_importrow r ON r.run_id = %(run)s AND r.number = b.number
     WHERE s.id = b.known_id AND b.outcome = 'promoted'
 """
 
 FILL_NAMES = """
-    UPDATE newsletter_subscriber s SET name = r.name
+    UPDATE newsletter_subscriber s SET name = b.name
     FROM newsletter_batch b
-    JOIN newsletter_importrow r ON r.run_id = %(run)s AND r.number = b.number
-    WHERE s.id = b.known_id AND b.outcome = 'filled' AND s.name = '' AND r.name <> ''
+    WHERE s.id = b.known_id AND b.outcome = 'filled' AND s.name = '' AND b.name <> ''
 """
 
 TAGGED = """
     FROM newsletter_batch b
-    JOIN newsletter_importrow r ON r.run_id = %(run)s AND r.number = b.number
-    CROSS JOIN LATERAL unnest(r.tags) AS word
+    CROSS JOIN LATERAL unnest(b.tags) AS word
     WHERE b.outcome IN ('new', 'unproven', 'left', 'pending', 'promoted', 'filled')
 """
 # In order, so that two imports that make the same tags wait for each other instead of forever.
@@ -264,10 +270,9 @@ def report(run: Import, numbered: Sequence[tuple[int, int, Row]]) -> dict[str, i
         with cursor.copy(f"COPY newsletter_incoming ({COLUMNS}) FROM STDIN") as copy:
             for number, file_number, row in numbered:
                 copy.write_row(_values(run.pk, number, file_number, row))
-        cursor.execute(HASH_KEYS)
-        cursor.execute(MARK_DUPLICATES)
-        cursor.execute(REPORT, {"barred": barred})
         first, last = numbered[0][0], numbered[-1][0]
+        cursor.execute(REPORT, {"barred": barred})
+        cursor.execute(REPORT_REPEATED, {"first": first, "last": last})
         return _counted(
             cursor,
             "FROM newsletter_importrow WHERE run_id = %s AND number BETWEEN %s AND %s",
@@ -294,8 +299,8 @@ def take_over(lines: Range, *, now: datetime) -> dict[str, int]:
             GIVE_TAGS,
         ):
             cursor.execute(statement, params)
-        _suppress(cursor, lines, now)
-        _unsubscribe(cursor, lines, now)
+        _suppress(cursor, now)
+        _unsubscribe(cursor, now)
         return _counted(cursor, "FROM newsletter_batch", [])
 
 
@@ -369,13 +374,10 @@ def _add_subscribers(cursor: CursorWrapper, params: dict[str, Any]) -> None:
         raise Raced
 
 
-def _suppress(cursor: CursorWrapper, lines: Range, now: datetime) -> None:
+def _suppress(cursor: CursorWrapper, now: datetime) -> None:
     cursor.execute(
-        "SELECT r.address_key, r.suppress FROM newsletter_batch b"
-        " JOIN newsletter_importrow r ON r.run_id = %(run)s AND r.number = b.number"
-        " WHERE r.suppress <> '{}'"
-        " AND b.outcome IN ('barred', 'new', 'unproven', 'left', 'pending', 'promoted')",
-        lines.params,
+        "SELECT address_key, suppress FROM newsletter_batch WHERE suppress <> '{}'"
+        " AND outcome IN ('barred', 'new', 'unproven', 'left', 'pending', 'promoted')"
     )
     Suppression.objects.bulk_create(
         [
@@ -387,14 +389,13 @@ def _suppress(cursor: CursorWrapper, lines: Range, now: datetime) -> None:
     )
 
 
-def _unsubscribe(cursor: CursorWrapper, lines: Range, now: datetime) -> None:
+def _unsubscribe(cursor: CursorWrapper, now: datetime) -> None:
     """Take off whoever is on the list here and left or bounced there; the list's own rule does it."""
     cursor.execute(
-        "SELECT b.known_public_id, coalesce(r.left_at, %(now)s) FROM newsletter_batch b"
-        " JOIN newsletter_importrow r ON r.run_id = %(run)s AND r.number = b.number"
-        " WHERE b.known_id IS NOT NULL"
-        " AND b.outcome IN ('taken_off', 'barred') AND b.status <> 'unsubscribed'",
-        {**lines.params, "now": now},
+        "SELECT known_public_id, coalesce(left_at, %(now)s) FROM newsletter_batch"
+        " WHERE known_id IS NOT NULL AND outcome IN ('taken_off', 'barred')"
+        " AND status <> 'unsubscribed'",
+        {"now": now},
     )
     for public_id, left_at in cursor.fetchall():
         subscriptions.unsubscribe(public_id, now=left_at)

@@ -102,9 +102,9 @@ class Interpreter:
     def _read(self, record: Record) -> Row:
         cells = record.cells
         if len(cells) < self.width and self._missing(len(cells)):
-            raise BadLine(f"Hier stehen {len(cells)} statt {self.width} Spalten.")
+            raise BadLine(f"Diese Zeile hat {len(cells)} statt {self.width} Spalten.")
         if len(cells) > self.width and any(cell.strip() for cell in cells[self.width :]):
-            raise BadLine(f"Hier stehen {len(cells)} statt {self.width} Spalten.")
+            raise BadLine(f"Diese Zeile hat {len(cells)} statt {self.width} Spalten.")
         get = {column: self._cell(cells, place) for column, place in self.places.items()}
         address = self._address(get.get(Column.EMAIL, ""))
         row = Row(

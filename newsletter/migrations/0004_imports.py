@@ -86,7 +86,7 @@ class Migration(migrations.Migration):
                 ('line', models.PositiveIntegerField(verbose_name='Zeile')),
                 ('address', models.CharField(max_length=254, verbose_name='E-Mail-Adresse')),
                 ('address_key', models.CharField(max_length=254, verbose_name='Suchform der Adresse')),
-                ('key_hash', models.BigIntegerField(null=True, verbose_name='Prüfzahl der Adresse')),
+                ('key_hash', models.UUIDField(null=True, verbose_name='Prüfzahl der Adresse')),
                 ('name', models.CharField(max_length=200, verbose_name='Name')),
                 ('tags', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=80), size=None, verbose_name='Schlagwörter')),
                 ('wish', models.CharField(choices=[('active', 'Active'), ('unclear', 'Unclear'), ('pending', 'Pending'), ('left', 'Left'), ('barred', 'Barred'), ('none', 'None')], max_length=8, verbose_name='gewünscht')),
@@ -194,8 +194,8 @@ class Migration(migrations.Migration):
             model_name='importpiece',
             constraint=models.UniqueConstraint(fields=('file', 'number'), name='newsletter_import_piece_is_numbered_once'),
         ),
-        migrations.AddIndex(
+        migrations.AddConstraint(
             model_name='importrow',
-            index=models.Index(fields=['run', 'key_hash'], name='newsletter_import_row_by_key'),
+            constraint=models.UniqueConstraint(fields=('run', 'key_hash'), name='newsletter_import_takes_an_address_once'),
         ),
     ]

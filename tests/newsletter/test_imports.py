@@ -452,9 +452,9 @@ def test_a_bad_line_stops_no_other(now):
     ("line", "reason"),
     [
         (",Foo,x", "Die E-Mail-Adresse fehlt."),
-        ("nur Text", "Das ist keine E-Mail-Adresse, an die man etwas schicken kann."),
-        (f"{EVE}", "Hier stehen 1 statt 3 Spalten."),
-        (f"{EVE},Eve,x,y,z", "Hier stehen 5 statt 3 Spalten."),
+        ("nur Text", "Diese Zeile hat 1 statt 3 Spalten."),
+        (EVE, "Diese Zeile hat 1 statt 3 Spalten."),
+        (f"{EVE},Eve,x,y,z", "Diese Zeile hat 5 statt 3 Spalten."),
         (f'{EVE},"Eve,x', "Die Anführungszeichen dieser Zeile gehen nicht auf."),
         (f'{EVE},"Eve "die" Erste",x', "Die Anführungszeichen dieser Zeile gehen nicht auf."),
     ],
