@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from coaching_site.desk.csv_export import csv_response
+from newsletter import import_admin as import_admin  # registers its own pages
 from newsletter import subscriptions
 from newsletter.models import Consent, Subscriber
 
