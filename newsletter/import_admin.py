@@ -134,7 +134,7 @@ class ImportAdmin(admin.ModelAdmin[Import]):
             form = UploadForm(request.POST, request.FILES)
             if form.is_valid():
                 upload = form.cleaned_data["file"]
-                by = cast("int | None", request.user.pk)
+                by = request.user.pk
                 try:
                     run = running.take_in(upload.name, upload, by=by, now=timezone.now())
                 except ImportRefused as error:

@@ -9,9 +9,9 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
+from newsletter.import_models import TAG_LENGTH, Import, ImportFile
 from newsletter.imports import columns, files
 from newsletter.imports.running import Preview, Provenance
-from newsletter.models import TAG_LENGTH, Import, ImportFile
 
 COLUMN_CHOICES = [("", "nicht übernehmen"), *((c.value, columns.LABELS[c]) for c in columns.Column)]
 

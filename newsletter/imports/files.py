@@ -15,6 +15,7 @@ import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import IO
 
 from newsletter.errors import ImportRefused
@@ -46,6 +47,18 @@ ENCODINGS = {
 _SEP_LINE = re.compile(r'\ufeff?"?sep=(.)"?\r?\n?')
 _BAD_QUOTES = "Die Anführungszeichen dieser Zeile gehen nicht auf."
 _LONG_CELL = "Eine Zelle dieser Zeile ist viel zu lang."
+_DAMAGED = "Die ZIP-Datei ist beschädigt. Lade sie noch einmal herunter."
+# All that the library raises when an archive is not what it says.
+_BROKEN_ZIP = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    OSError,
+)
 
 
 @dataclass(frozen=True)
@@ -96,7 +109,7 @@ def pieces(stream: IO[bytes], *, allowance: int) -> Iterator[bytes]:
     """The stream in pieces, refused as soon as it is too long or turns out to be no text."""
     read = 0
     wide = False
-    while data := stream.read(PIECE):
+    while data := _read(stream):
         if not read:
             wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
             _refuse_known_binaries(data)
@@ -113,6 +126,13 @@ def pieces(stream: IO[bytes], *, allowance: int) -> Iterator[bytes]:
         yield data
     if not read:
         raise ImportRefused("Die Datei ist leer.")
+
+
+def _read(stream: IO[bytes]) -> bytes:
+    try:
+        return stream.read(PIECE)
+    except _BROKEN_ZIP as error:
+        raise ImportRefused(_DAMAGED) from error
 
 
 def _refuse_known_binaries(data: bytes) -> None:
@@ -140,20 +160,8 @@ def _unzipped(upload: IO[bytes]) -> Iterator[Part]:
             for entry in sorted(entries, key=lambda entry: entry.filename):
                 with archive.open(entry) as stream:
                     yield Part(plain_name(entry.filename), stream)
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        NotImplementedError,
-        RuntimeError,
-        UnicodeDecodeError,
-        ValueError,
-        struct.error,
-        OSError,
-    ) as error:
-        raise ImportRefused(
-            "Die ZIP-Datei ist beschädigt. Lade sie noch einmal herunter."
-        ) from error
+    except _BROKEN_ZIP as error:
+        raise ImportRefused(_DAMAGED) from error
 
 
 def _refuse_odd_directory(upload: IO[bytes]) -> None:
@@ -164,7 +172,7 @@ def _refuse_odd_directory(upload: IO[bytes]) -> None:
     upload.seek(0)
     at = tail.rfind(b"PK\x05\x06")
     if at < 0 or len(tail) < at + 22:
-        raise ImportRefused("Die ZIP-Datei ist beschädigt. Lade sie noch einmal herunter.")
+        raise ImportRefused(_DAMAGED)
     entries, directory = struct.unpack("<HI", tail[at + 10 : at + 16])
     if entries > MAX_ENTRIES or directory > MAX_DIRECTORY or b"PK\x06\x07" in tail:
         raise ImportRefused(
@@ -243,9 +251,12 @@ def guess_delimiter(sample: bytes, encoding: str, known: Iterable[str]) -> str:
     headings = {word.casefold() for word in known}
 
     def quality(delimiter: str) -> tuple[int, int, float]:
-        rows = [record.cells for record in _sample_rows(text, delimiter)]
-        if not rows:
+        records = _sample_rows(text, delimiter)
+        if not records:
             return (0, 0, 0.0)
+        if len(records[0].cells) > MAX_COLUMNS:
+            return (0, 0, 2.0)  # better than none: it will be refused for what it is
+        rows = [record.cells for record in records]
         names = sum(cell.strip().casefold() in headings for cell in rows[0])
         width = len(rows[0])
         alike = sum(len(row) == width for row in rows) / len(rows)
@@ -258,17 +269,7 @@ def _sample_rows(text: str, delimiter: str) -> list[Record]:
     lines = list(io.StringIO(text, newline=""))[: SAMPLE_ROWS * 4]
     if len(lines) > 1:
         lines = lines[:-1] if not lines[-1].endswith(("\n", "\r")) else lines
-    try:
-        return list(_limited(Records(iter(lines), delimiter), SAMPLE_ROWS))
-    except ImportRefused:
-        return []
-
-
-def _limited(records: Iterable[Record], count: int) -> Iterator[Record]:
-    for number, record in enumerate(records):
-        if number == count:
-            return
-        yield record
+    return list(islice(Records(iter(lines), delimiter), SAMPLE_ROWS))
 
 
 # --- reading --------------------------------------------------------------------------------
@@ -374,12 +375,13 @@ class Records:
             yield line
 
     def _checked(self, line: int, cells: list[str]) -> Record:
+        problem = ""
         if len(cells) > MAX_COLUMNS:
-            raise ImportRefused(
-                f"Zeile {line} hat {len(cells)} Spalten; mehr als {MAX_COLUMNS} hat keine Liste. "
+            problem = (
+                f"Diese Zeile hat {len(cells)} Spalten, erlaubt sind {MAX_COLUMNS}. "
                 "Prüfe das Trennzeichen."
             )
-        return Record(line, cells)
+        return Record(line, cells, problem)
 
     def _give_back(self, begun: int, error: str) -> Record:
         """Report the first line taken, and read the others again as lines of their own."""

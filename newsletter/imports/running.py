@@ -156,6 +156,11 @@ def _first_rows(file: ImportFile, count: int) -> list[list[str]]:
 def headings(file: ImportFile) -> list[str]:
     """The names of the columns; numbered ones where the file has none. Raises ImportRefused."""
     first = next(iter(_first_rows(file, 1)), [])
+    if len(first) > files.MAX_COLUMNS:
+        raise ImportRefused(
+            f"Die Datei hat {len(first)} Spalten, erlaubt sind {files.MAX_COLUMNS}. "
+            "Wähle in deinem Programm aus, was du exportierst."
+        )
     return columns.unique_headings(first if file.has_header else [""] * len(first))
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 from tests.bench import holds, imports, pages, scenes
 
-PARTS = {
+PARTS: dict[str, Callable[[], str]] = {
     "month": pages.month,
     "throughput": holds.throughput,
     "latency": holds.latency,
