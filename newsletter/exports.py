@@ -90,7 +90,7 @@ def _object(person: Subscriber, suppressed: list[str]) -> dict[str, Any]:
         "mail_sent_at": _text(person.mail_sent_at),
         "suppressed": suppressed,
         "consents": [
-            _consent(consent, person) for consent in sorted(person.consents.all(), key=_by_pk)
+            _consent(consent, person) for consent in sorted(person.consents.all(), key=_by_time)
         ],
     }
 
@@ -128,8 +128,8 @@ def _consent(consent: Consent, person: Subscriber) -> dict[str, Any]:
     }
 
 
-def _by_pk(consent: Consent) -> int:
-    return consent.pk
+def _by_time(consent: Consent) -> tuple[datetime, int]:
+    return consent.requested_at, consent.pk
 
 
 def _text(moment: datetime | None) -> str | None:

@@ -100,7 +100,10 @@ class ProvenanceForm(forms.ModelForm[Import]):
             "source": "Zum Beispiel „Anmeldeformular der alten Website, Export aus Mailchimp“.",
             "consent_text": "Der Text, der am Formular stand.",
         }
-        widgets = {"consent_text": forms.Textarea(attrs={"rows": 4})}
+        widgets = {
+            "source": forms.TextInput(attrs={"class": "vTextField"}),
+            "consent_text": forms.Textarea(attrs={"rows": 4, "class": "vLargeTextField"}),
+        }
 
     def clean_consent_date(self) -> date | None:
         day: date | None = self.cleaned_data["consent_date"]
