@@ -116,7 +116,7 @@ class Import(models.Model):
 
     @property
     def may_go_on(self) -> bool:
-        return self.status == self.Status.STOPPED
+        return self.status == self.Status.STOPPED and not self.report_gone
 
     @property
     def has_provenance(self) -> bool:

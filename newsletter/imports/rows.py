@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
+from functools import lru_cache
 from typing import Any
 
 from newsletter import addresses, portable
@@ -281,14 +282,17 @@ def clean(text: str, length: int) -> str:
 
 def clean_tags(cell: str, more: Sequence[str] = ()) -> list[str]:
     """Each tag once, whatever its case; the first spelling stays."""
-    if not cell and not more:
-        return []
+    return list(_tags_of(cell, tuple(more))) if cell or more else []
+
+
+@lru_cache(maxsize=1024)  # a list has few combinations and many lines
+def _tags_of(cell: str, more: tuple[str, ...]) -> tuple[str, ...]:
     found: dict[str, str] = {}
-    for word in [*(portable.split_tags(cell) if cell else []), *more]:
+    for word in [*portable.split_tags(cell), *more]:
         plain = clean(word, TAG_LENGTH)
         if plain:
             found.setdefault(plain.lower(), plain)
-    return list(found.values())[:MAX_TAGS]
+    return tuple(found.values())[:MAX_TAGS]
 
 
 def _is_ip(text: str) -> bool:

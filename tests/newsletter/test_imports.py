@@ -433,6 +433,20 @@ def test_whoever_leaves_between_check_and_start_stays_away(now, reader):
     assert people() == {ADA: "unsubscribed"}
 
 
+def test_who_wanted_to_be_deleted_at_substack_is_not_brought_along(now):
+    run = bring(csv_bytes("email", "x1@deletion-request.substack.com", ADA), now)
+
+    assert run.counts == {"gone": 1, "new": 1}
+    assert people() == {ADA: "confirmed"}
+
+
+def test_who_confirmed_elsewhere_alone_is_not_proven(now):
+    """Tools write a confirmation time for people somebody added by hand."""
+    data = csv_bytes("E-Mail,CONFIRM_TIME,CONFIRM_IP", f"{ADA},2023-04-21 11:18:00,192.0.2.8")
+
+    assert bring(data, now, provenance=NOTHING_KNOWN).counts == {"unproven": 1}
+
+
 # --- the report -----------------------------------------------------------------------------
 
 
@@ -585,6 +599,20 @@ def test_the_file_goes_when_the_import_is_done_and_the_report_a_week_later(now):
     assert not run.rows.exists()
     assert (run.report_gone, run.counts) == (True, {"new": 1})
     assert people() == {ADA: "confirmed"}
+
+
+def test_an_import_stopped_half_way_does_not_go_on_without_its_lines(now, monkeypatch):
+    monkeypatch.setattr(running, "BATCH", 1)
+    run = checked(csv_bytes("E-Mail", ADA, BOB), now)
+    running.start(run, now=now)
+    running._take_over_batch(run.pk, now)
+    running.stop(run)
+
+    running.forget_old(now=now + 8 * DAYS)
+
+    assert not running.go_on(run, now=now + 8 * DAYS)
+    run.refresh_from_db()
+    assert (run.status, run.counts, run.report_gone) == ("stopped", {"new": 1}, True)
 
 
 def test_a_list_nobody_took_over_is_forgotten(now):
