@@ -26,7 +26,7 @@ MAKE_COACH = """
 
 
 @pytest.fixture
-def coach(page, site) -> Page:
+def coach(page: Page, site) -> Page:
     """The desk, with somebody at it who may do everything."""
     name = f"coach-{secrets.token_hex(4)}"
     site.query(MAKE_COACH, name, make_password(PASSWORD))

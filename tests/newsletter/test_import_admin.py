@@ -33,7 +33,7 @@ def uploaded(client, data: bytes = LIST, name: str = "liste.csv") -> Import:
 
 def choices(run: Import, **more: str) -> dict[str, str]:
     """What the mapping page would send, as it stands."""
-    sent = {}
+    sent: dict[str, str] = {}
     for file in run.files.all():
         sent |= {
             f"datei{file.number}-encoding": file.encoding,
