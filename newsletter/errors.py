@@ -11,3 +11,11 @@ class LinkGone(NewsletterError):
     """The link was never ours, has expired, or was overtaken by an unsubscription."""
 
     message = "Dieser Link gilt nicht mehr."
+
+
+class ImportRefused(NewsletterError):
+    """The uploaded file cannot be a list; the sentence says why, and what would help."""
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+        super().__init__(message)

@@ -1,4 +1,4 @@
-"""The list people asked to be on, and the proof that they did."""
+"""The list people asked to be on, and the proof that they did. Lists on their way in: import_models."""
 
 from __future__ import annotations
 
@@ -13,11 +13,42 @@ from django.db.models.functions import Coalesce, Lower
 from django.utils.crypto import salted_hmac
 
 from newsletter.addresses import LONGEST, Address
+from newsletter.import_models import (
+    NAME_LENGTH,
+    TAG_LENGTH,
+)
+from newsletter.import_models import Import as Import
+from newsletter.import_models import ImportFile as ImportFile
+from newsletter.import_models import ImportPiece as ImportPiece
+from newsletter.import_models import ImportRow as ImportRow
+from newsletter.import_models import Outcome as Outcome
 
 # How long a shortened IP address may support the proof of a consent, if the coach keeps any.
 NETWORK_LIFE = timedelta(days=90)
 # So many hashes go into one question to the database.
 HASHES_AT_ONCE = 10_000
+
+
+class Tag(models.Model):
+    """A word for some of the readers, given by the coach or brought along by an import."""
+
+    name = models.CharField("Schlagwort", max_length=TAG_LENGTH)
+
+    class Meta:
+        verbose_name = "Schlagwort"
+        verbose_name_plural = "Schlagwörter"
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(
+                Lower("name"),
+                name="newsletter_one_tag_per_word",
+                violation_error_message="Dieses Schlagwort gibt es schon.",
+            ),
+            models.CheckConstraint(name="newsletter_tag_has_a_word", condition=~Q(name="")),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class SubscriberQuerySet(models.QuerySet["Subscriber"]):
@@ -45,17 +76,25 @@ class Subscriber(models.Model):
     UNSUBSCRIBED → PENDING   signed up again: nothing is sent until confirmed again
     PENDING → UNSUBSCRIBED   unsubscribed meanwhile, or a former reader did not confirm in time
     PENDING → (deleted)      a newcomer did not confirm in time
+
+    UNPROVEN came with an import that could not show a consent, and is never sent anything. It ends
+    by signing up (PENDING), by an import that shows the consent (CONFIRMED) or by UNSUBSCRIBED.
     """
 
     class Status(models.TextChoices):
         PENDING = "pending", "noch nicht bestätigt"
         CONFIRMED = "confirmed", "angemeldet"
         UNSUBSCRIBED = "unsubscribed", "abgemeldet"
+        UNPROVEN = "unproven", "unbestätigt, wird nie beschickt"
 
     # Stands in signed links, so it says nothing about the list's size or order.
     public_id = models.UUIDField("Kennung", default=uuid.uuid4, editable=False)
     address = models.CharField("E-Mail-Adresse", max_length=LONGEST)
     address_key = models.CharField("Suchform der Adresse", max_length=LONGEST)
+    name = models.CharField("Name", max_length=NAME_LENGTH, blank=True, default="")
+    tags = models.ManyToManyField(
+        Tag, verbose_name="Schlagwörter", blank=True, related_name="subscribers"
+    )
     status = models.CharField("Status", max_length=12, choices=Status, default=Status.PENDING)
     consent = models.ForeignKey(
         "Consent",
@@ -93,7 +132,7 @@ class Subscriber(models.Model):
             ),
             models.CheckConstraint(
                 name="newsletter_subscriber_status_is_known",
-                condition=Q(status__in=["pending", "confirmed", "unsubscribed"]),
+                condition=Q(status__in=["pending", "confirmed", "unsubscribed", "unproven"]),
             ),
             models.CheckConstraint(
                 name="newsletter_confirmed_means_consent",
@@ -201,6 +240,8 @@ class Consent(models.Model):
     network_until = models.DateTimeField("IP-Adresse wird gelöscht am", null=True, blank=True)
     confirmed_at = models.DateTimeField("bestätigt am", null=True, blank=True)
     withdrawn_at = models.DateTimeField("widerrufen am", null=True, blank=True)
+    # Times and IP addresses as the old list's file had them; empty for a consent given here.
+    evidence = models.JSONField("Nachweis aus einem Import", default=dict, blank=True)
 
     objects = ConsentQuerySet.as_manager()
 

@@ -9,6 +9,7 @@ from procrastinate.contrib.django import app
 
 from coaching_site import jobs
 from newsletter import mail, preferences, subscriptions
+from newsletter.imports import running
 from newsletter.models import Event, Subscriber
 
 
@@ -70,3 +71,17 @@ def forget_networks(timestamp: int) -> None:
     """Delete shortened IP addresses that are older than three months."""
     del timestamp
     subscriptions.forget_networks(now=timezone.now())
+
+
+@app.task(name="newsletter.work_on_import", retry=jobs.PATIENT)
+def work_on_import(*, run: int) -> None:
+    """Check a list or take it over, from where it is; another job goes on after a while."""
+    running.work_in_slices(run)
+
+
+@app.periodic(cron="47 3 * * *")
+@app.task(name="newsletter.forget_imports", queueing_lock="newsletter.forget_imports")
+def forget_imports(timestamp: int) -> None:
+    """Delete lists and reports a week after they were last of use."""
+    del timestamp
+    running.forget_old(now=timezone.now())

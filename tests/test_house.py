@@ -30,8 +30,9 @@ FLOORS = {
         "spam",
         "logs",
         "compiled",
+        "portable",
     ),
-    1: ("models",),
+    1: ("models", "import_models"),
     2: (
         "mail",
         "ics",
@@ -56,6 +57,8 @@ FLOORS = {
         "preferences",
         "suppressions",
         "growth",
+        "imports",
+        "exports",
         "notices",
         "reminders",
         "attendance",
@@ -64,8 +67,8 @@ FLOORS = {
         "health",
     ),
     4: ("cancellation", "checkout", "by_hand"),
-    5: ("forms",),
-    6: ("views", "admin", "tasks", "commands", "site", "templatetags"),
+    5: ("forms", "import_forms"),
+    6: ("views", "admin", "import_admin", "tasks", "commands", "site", "templatetags"),
     7: ("urls", "apps", "settings", "wsgi", "gunicorn", "local", "migrations"),
 }
 

@@ -1,17 +1,26 @@
-"""`python -m tests.bench [month] [throughput] [latency]`: builds the scenes, measures, prints Markdown tables."""
+"""`python -m tests.bench [month] [throughput] [latency] [imports]`: measures, prints Markdown tables."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
-from tests.bench import holds, pages, scenes
+from tests.bench import holds, imports, pages, scenes
 
-PARTS = {"month": pages.month, "throughput": holds.throughput, "latency": holds.latency}
+PARTS: dict[str, Callable[[], str]] = {
+    "month": pages.month,
+    "throughput": holds.throughput,
+    "latency": holds.latency,
+    "imports": imports.imports,
+}
+WITHOUT_SCENES = {"imports"}
 
 
 def main() -> None:
-    scenes.build()
-    for name in sys.argv[1:] or PARTS:
+    wanted = sys.argv[1:] or list(PARTS)
+    if not WITHOUT_SCENES.issuperset(wanted):
+        scenes.build()
+    for name in wanted:
         sys.stdout.write(f"{PARTS[name]()}\n")
         sys.stdout.flush()
 
