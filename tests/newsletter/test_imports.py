@@ -412,6 +412,19 @@ def test_a_departure_without_a_time_counts_against_an_imported_consent(now):
     assert people() == {ADA: "unsubscribed"}
 
 
+@pytest.mark.parametrize(
+    ("word", "outcome"), [("unsubscribed", "taken_off"), ("bounced", "barred")]
+)
+def test_the_unproven_who_left_or_bounced_elsewhere_are_taken_off_for_good(now, word, outcome):
+    bring(csv_bytes("E-Mail", ADA), now, provenance=NOTHING_KNOWN)
+
+    run = bring(csv_bytes("E-Mail,Status", f"{ADA},{word}"), now + DAYS)
+
+    assert run.counts == {outcome: 1}
+    assert people() == {ADA: "unsubscribed"}
+    assert bring(csv_bytes("E-Mail", ADA), now + DAYS).counts == {"skipped": 1}
+
+
 def test_a_bounce_elsewhere_takes_an_imported_reader_off(now):
     bring(csv_bytes("E-Mail", ADA), now)
 
