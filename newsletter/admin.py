@@ -358,7 +358,7 @@ def _history(person: Subscriber) -> dict[str, object]:
         "events": person.events.order_by("-at", "-pk"),
         "suppressions": found,
         "is_blocked": suppressions.is_blocked(person.address_key),
-        "is_on_the_list": person.status in subscriptions.ON_THE_LIST,
+        "is_on_the_list": person.status != Subscriber.Status.UNSUBSCRIBED,
     }
 
 

@@ -57,8 +57,8 @@ class SubscriberQuerySet(models.QuerySet["Subscriber"]):
 
     def on_the_list(self, public_id: uuid.UUID) -> bool:
         """Whether this person is on the list, or has asked to be."""
-        waiting_or_reading = (Subscriber.Status.PENDING, Subscriber.Status.CONFIRMED)
-        return self.filter(public_id=public_id, status__in=waiting_or_reading).exists()
+        on_it = self.exclude(status=Subscriber.Status.UNSUBSCRIBED)
+        return on_it.filter(public_id=public_id).exists()
 
     def asked_in_vain(self, until: datetime) -> SubscriberQuerySet:
         """Whoever has not confirmed a sign-up made at that time or earlier."""

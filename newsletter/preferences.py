@@ -18,6 +18,7 @@ from coaching_site.append_only import erasing
 from newsletter import addresses, subscriptions, tokens
 from newsletter.addresses import Address
 from newsletter.errors import LinkGone
+from newsletter.imports import running
 from newsletter.models import (
     ConfirmLink,
     Consent,
@@ -291,6 +292,7 @@ def erase(public_id: uuid.UUID, *, by: Event.By, now: datetime) -> bool:
                 _make_nameless(consent, now=now)
             # With the row goes its history.
             subscriber.delete()
+        running.forget_address(subscriber.address_key)
         Suppression.objects.add(subscriber.address_key, Suppression.Reason.ERASED, now=now)
         Event.objects.create(kind=Event.Kind.ERASED, by=by, at=now)
         return True
@@ -301,7 +303,7 @@ def _make_nameless(consent: Consent, *, now: datetime) -> None:
     key = addresses.parse(consent.address).key
     consent.subscriber = None
     consent.address, consent.address_hash = "", suppression_hashes(key)[0]
-    consent.network, consent.network_until = "", None
+    consent.network, consent.network_until, consent.evidence = "", None, {}
     if consent.withdrawn_at is None:
         consent.withdrawn_at = max(now, consent.confirmed_at or now)
     consent.save()

@@ -31,7 +31,6 @@ READER_MAIL_PAUSE = timedelta(days=1)
 
 # How long an unsubscription can be taken back with one button.
 UNDO_LIFE = timedelta(hours=1)
-ON_THE_LIST = (Subscriber.Status.PENDING, Subscriber.Status.CONFIRMED)
 
 
 class LinkState(Enum):
@@ -199,7 +198,7 @@ def unsubscribe(public_id: uuid.UUID, *, now: datetime, by: Event.By = Event.By.
     """
     with transaction.atomic():
         subscriber = lock(public_id)
-        if subscriber is None or subscriber.status not in ON_THE_LIST:
+        if subscriber is None or subscriber.status == Subscriber.Status.UNSUBSCRIBED:
             return False
         take_off(subscriber, now=now)
         note(subscriber, Event.Kind.LEFT, by=by, now=now)

@@ -19,7 +19,7 @@ from psycopg.types.json import Jsonb
 from newsletter import subscriptions
 from newsletter.import_models import Import
 from newsletter.imports.rows import UNKNOWN_VERSION, UNKNOWN_WORDS, Row
-from newsletter.models import Suppression, suppression_hashes
+from newsletter.models import Event, Suppression, suppression_hashes
 
 COLUMNS = (
     "run_id, number, file_number, line, address, address_key, key_hash, name, tags, wish, suppress,"
@@ -404,7 +404,7 @@ def _unsubscribe(cursor: CursorWrapper, now: datetime) -> None:
         {"now": now},
     )
     for public_id, left_at in cursor.fetchall():
-        subscriptions.unsubscribe(public_id, now=left_at)
+        subscriptions.unsubscribe(public_id, now=left_at, by=Event.By.SYSTEM)
 
 
 def _counted(cursor: CursorWrapper, source: str, params: list[int]) -> dict[str, int]:

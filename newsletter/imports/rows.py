@@ -18,6 +18,7 @@ from newsletter.import_models import NAME_LENGTH, TAG_LENGTH, Import, ImportFile
 from newsletter.imports import quick_addresses, times
 from newsletter.imports.columns import NO, YES, Column, Meaning, meaning
 from newsletter.imports.files import Record
+from newsletter.models import Suppression
 
 Wish = ImportRow.Wish
 
@@ -39,7 +40,7 @@ _STATUS_WORDS = {
     "unproven": Wish.UNCLEAR,
 }
 _UNREADABLE = "Die Einwilligungen sind unleserlich geworden."
-_SUPPRESSIONS = frozenset({"complaint", "blocked", "erased"})
+_SUPPRESSIONS = frozenset(Suppression.Reason.values)
 
 
 class BadLine(ValueError):

@@ -8,8 +8,10 @@ import pytest
 from django.apps import apps
 from django.test import Client
 
+from coaching_site.append_only import erasing
 from newsletter import addresses, mail, preferences, subscriptions, suppressions, tasks, tokens
 from newsletter.errors import LinkGone
+from newsletter.import_models import Import, ImportRow
 from newsletter.models import (
     ConfirmLink,
     Consent,
@@ -331,7 +333,7 @@ def test_the_export_holds_every_field_there_is_about_the_person(client, reader, 
     assert ADA not in response["Content-Disposition"]
     found = json.loads(response.content)
     labels = {str(field.verbose_name) for field in Subscriber._meta.concrete_fields}
-    assert set(found["Abo"]) == labels - {"ID", "Einwilligung"}
+    assert set(found["Abo"]) == labels - {"ID", "Einwilligung"} | {"Schlagwörter"}
     (row,) = found["Einwilligungen"]
     labels = {str(field.verbose_name) for field in Consent._meta.concrete_fields}
     assert set(row) == labels - {"Abo", "Prüfwert der gelöschten Adresse"}
@@ -498,3 +500,27 @@ def test_hashes_of_consents_are_those_of_suppressions(reader, now):
 
     (stored,) = suppression_hashes(ADA)
     assert Consent.objects.get().address_hash == Suppression.objects.get().address_hash == stored
+
+
+def test_an_erasure_takes_the_old_lists_evidence_and_reports_along(reader, now):
+    with erasing():
+        Consent.objects.update(evidence={"OPTIN_IP": "192.0.2.7"})
+    run = Import.objects.create(file_name="liste.csv", created_at=now)
+    ImportRow.objects.create(
+        run=run,
+        number=1,
+        file_number=1,
+        line=2,
+        address=ADA,
+        address_key=reader.address_key,
+        name="Ada",
+        tags=[],
+        suppress=[],
+        wish=ImportRow.Wish.ACTIVE,
+        proven=False,
+    )
+
+    preferences.erase(reader.public_id, by=Event.By.READER, now=now)
+
+    assert [row.evidence for row in Consent.objects.all()] == [{}]
+    assert ADA not in str(list(ImportRow.objects.values()))
