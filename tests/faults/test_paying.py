@@ -177,9 +177,11 @@ def test_no_money_is_lost_by_kills_and_broken_lines(local_site, stripe, django_d
     local_site.query(PRICED)
     crowd = Crowd(local_site, stripe, Random(seed))
 
-    with trouble(kill_at_random, local_site, Random(seed)):
-        with trouble(break_lines, stripe, Random(seed)):
-            crowd.run()
+    with (
+        trouble(kill_at_random, local_site, Random(seed)),
+        trouble(break_lines, stripe, Random(seed)),
+    ):
+        crowd.run()
     stripe.faults.clear()
     local_site.wait_until_well()
 
