@@ -13,6 +13,7 @@ from enum import Enum
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils import timezone
 
 from coaching_site import jobs
 from coaching_site.append_only import erasing
@@ -23,6 +24,7 @@ from newsletter.models import NETWORK_LIFE, ConfirmLink, Consent, Event, Subscri
 from pages.consent import ConsentText
 
 REQUEST_LIFE = timedelta(days=14)
+PROOF_YEARS = 3
 MAIL_PAUSE = timedelta(minutes=15)
 # Readers who sign up again are told that they are on the list, so they do not wait for a mail in
 # vain; once a day is enough, because anyone may type their address.
@@ -293,6 +295,22 @@ def forget_networks(*, now: datetime) -> int:
     with erasing():
         ran_out = Consent.objects.network_ran_out(now)
         return ran_out.update(network="", network_until=None)
+
+
+def forget_old_proofs(*, now: datetime) -> int:
+    """Delete what was agreed to and withdrawn, three years after that year's end; returns how many.
+
+    Until then somebody may still ask for the proof (BGB §§ 195, 199). A consent that another one
+    follows goes after that one.
+    """
+    zone = timezone.get_default_timezone()
+    first_kept = datetime(now.astimezone(zone).year - PROOF_YEARS, 1, 1, tzinfo=zone)
+    with erasing():
+        old = Consent.objects.ended().filter(withdrawn_at__lt=first_kept)
+        pks = list(old.values_list("pk", flat=True))
+        Subscriber.objects.filter(consent__in=pks).update(consent=None)
+        Consent.objects.filter(pk__in=pks).delete()
+    return len(pks)
 
 
 def lock(public_id: uuid.UUID) -> Subscriber | None:

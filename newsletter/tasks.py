@@ -73,6 +73,14 @@ def forget_networks(timestamp: int) -> None:
     subscriptions.forget_networks(now=timezone.now())
 
 
+@app.periodic(cron="53 3 * * *")
+@app.task(name="newsletter.forget_old_proofs", queueing_lock="newsletter.forget_old_proofs")
+def forget_old_proofs(timestamp: int) -> None:
+    """Delete the proofs of consents that ended more than three years before this one."""
+    del timestamp
+    subscriptions.forget_old_proofs(now=timezone.now())
+
+
 @app.task(name="newsletter.work_on_import", retry=jobs.PATIENT)
 def work_on_import(*, run: int) -> None:
     """Check a list or take it over, from where it is; another job goes on after a while."""

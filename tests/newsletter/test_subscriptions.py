@@ -1,7 +1,9 @@
 """Who gets on the list, who leaves it, and what proves it."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from threading import Barrier
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
@@ -18,6 +20,7 @@ from newsletter.models import (
     suppression_hashes,
 )
 from newsletter.subscriptions import LinkState
+from pages import consent
 from pages.models import Practice
 from tests.newsletter.conftest import ADA, DAYS, MINUTES, sign_up
 
@@ -361,3 +364,36 @@ def test_a_newer_sign_up_keeps_the_row_and_only_the_newer_request(ask, now):
 
     assert Consent.objects.get().requested_at == now + 10 * DAYS
     assert subscriptions.confirm_link_state(token, now=now + 15 * DAYS) is LinkState.OPEN
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+LAST_MOMENT = datetime(2030, 12, 31, 23, 59, 59, tzinfo=BERLIN)
+NEW_YEAR = datetime(2031, 1, 1, tzinfo=BERLIN)
+
+
+def test_a_proof_is_kept_three_years_from_the_end_of_the_year_and_not_longer(reader, now):
+    subscriptions.unsubscribe(reader.public_id, now=now + DAYS)  # in March 2027
+
+    kept = subscriptions.forget_old_proofs(now=LAST_MOMENT)
+    gone = subscriptions.forget_old_proofs(now=NEW_YEAR)
+
+    reader.refresh_from_db()
+    assert (kept, gone) == (0, 1)
+    assert (reader.status, reader.consent, reader.consents.count()) == ("unsubscribed", None, 0)
+
+
+def test_the_proof_of_who_still_reads_is_never_too_old(reader):
+    assert subscriptions.forget_old_proofs(now=NEW_YEAR.replace(year=2060)) == 0
+
+
+def test_a_consent_that_another_follows_stays_as_long_as_that_one(reader, now):
+    subscriptions.unsubscribe(reader.public_id, now=now + DAYS)
+    text = consent.current(Practice.current())
+    back = now + DAYS + MINUTES
+    assert subscriptions.come_back(reader.public_id, consent=text, page="/", now=back)
+
+    assert subscriptions.forget_old_proofs(now=NEW_YEAR) == 0
+    subscriptions.unsubscribe(reader.public_id, now=NEW_YEAR)
+
+    later = NEW_YEAR.replace(year=2035)
+    assert [subscriptions.forget_old_proofs(now=later) for _ in range(3)] == [1, 1, 0]

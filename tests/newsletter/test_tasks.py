@@ -132,6 +132,7 @@ def test_mail_is_tried_for_two_days_and_forgetting_happens_every_night():
     assert app.tasks["newsletter.answer_sign_up"].retry_strategy is jobs.PATIENT
     assert periodic["newsletter.forget_unconfirmed"] == "41 3 * * *"
     assert periodic["newsletter.forget_networks"] == "47 3 * * *"
+    assert periodic["newsletter.forget_old_proofs"] == "53 3 * * *"
 
 
 def test_the_nightly_job_forgets_what_is_too_old():
