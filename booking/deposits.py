@@ -246,7 +246,8 @@ def alarm(
         row, is_new = Alarm.objects.get_or_create(
             deposit=deposit, kind=kind, about=about, defaults={"detail": detail, "created_at": now}
         )
-        if is_new:
+        # Of late money the coach reads in the mail that goes to both sides.
+        if is_new and kind != Alarm.Kind.LATE:
             jobs.enqueue("booking.tell_about_alarm", alarm_id=row.pk)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from booking import cancellation, checkout, deposits, scheduling
 from booking.errors import HoldRanOut, NothingToRefund, PaymentsAway, PaymentUnclear
@@ -113,6 +114,19 @@ def test_money_that_comes_too_late_goes_back_once(
     assert mails(booking, "paid_too_late") == 2
     assert mails(booking, "refund") == 1
     assert mails(booking, "confirmation") == 0
+
+
+def test_the_coach_reads_of_late_money_in_one_mail(booking, session, paid_type, stripe, now):
+    stripe.pay(session["id"])
+    late = now + timedelta(minutes=36)
+    hold(paid_type, now=late, guest=BEN)
+
+    checkout.reconcile(now=late)
+
+    told = ProcrastinateJob.objects.filter(task_name="booking.tell_about_alarm")
+    assert Alarm.objects.get().kind == Alarm.Kind.LATE
+    assert told.count() == 0
+    assert Notification.objects.filter(kind="paid_too_late", audience="coach").count() == 1
 
 
 @pytest.mark.parametrize("wrong", [{"amount_total": 14900}, {"currency": "usd"}])
