@@ -129,6 +129,7 @@ def test_the_link_back_from_stripe_resumes_where_the_guest_was(page, site):
 def test_the_browsers_back_button_shows_how_it_stands(page):
     walk_to_the_review(page, new_guest(), day=7)
     page.get_by_role("button", name=ORDER).click()
+    expect(page.get_by_role("button", name="Bezahlen")).to_be_visible()
 
     page.go_back()
 
