@@ -1,4 +1,7 @@
-"""The list people asked to be on, and the proof that they did. Lists on their way in: import_models."""
+"""The list people asked to be on, and the proof that they did.
+
+Lists on their way in: import_models. What the list is sent: issue_models.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,13 @@ from newsletter.import_models import ImportFile as ImportFile
 from newsletter.import_models import ImportPiece as ImportPiece
 from newsletter.import_models import ImportRow as ImportRow
 from newsletter.import_models import Outcome as Outcome
+from newsletter.issue_models import Delivery as Delivery
+from newsletter.issue_models import Edition as Edition
+from newsletter.issue_models import Feedback as Feedback
+from newsletter.issue_models import Inbox as Inbox
+from newsletter.issue_models import Issue as Issue
+from newsletter.issue_models import Pace as Pace
+from newsletter.issue_models import Picture as Picture
 
 # How long a shortened IP address may support the proof of a consent, if the coach keeps any.
 NETWORK_LIFE = timedelta(days=90)
@@ -54,6 +64,10 @@ class Tag(models.Model):
 class SubscriberQuerySet(models.QuerySet["Subscriber"]):
     def confirmed(self) -> SubscriberQuerySet:
         return self.filter(status=Subscriber.Status.CONFIRMED)
+
+    def reachable(self) -> SubscriberQuerySet:
+        """Readers whose mailbox takes mail, as far as is known."""
+        return self.confirmed().filter(unreachable_since__isnull=True)
 
     def on_the_list(self, public_id: uuid.UUID) -> bool:
         """Whether this person is on the list, or has asked to be."""
@@ -111,6 +125,8 @@ class Subscriber(models.Model):
     # The ledger of the answer to a sign-up. A new request empties the second time: owed again.
     mail_requested_at = models.DateTimeField("E-Mail angefordert am", null=True, blank=True)
     mail_sent_at = models.DateTimeField("E-Mail verschickt am", null=True, blank=True)
+    # Mail came back for good, or too often. Whoever confirms anew has shown that the mailbox works.
+    unreachable_since = models.DateTimeField("unzustellbar seit", null=True, blank=True)
     # Counts the addresses: whoever inherits the mailbox of an old one has no use for its old links.
     address_number = models.PositiveSmallIntegerField(
         "wievielte Adresse", default=1, db_default=1, editable=False
@@ -364,9 +380,10 @@ class Suppression(models.Model):
         BLOCKED = "blocked", "gesperrt"
         ERASED = "erased", "auf Wunsch gelöscht"
         MOVED = "moved", "Adresse gewechselt"
+        BOUNCED = "bounced", "unzustellbar"
 
     # No import brings these back, but their owners may: by a sign-up that they confirm.
-    LIFTED_BY_THE_OWNER = (Reason.ERASED, Reason.MOVED)
+    LIFTED_BY_THE_OWNER = (Reason.ERASED, Reason.MOVED, Reason.BOUNCED)
 
     address_hash = models.CharField("Prüfwert der Adresse", max_length=64)
     reason = models.CharField("Grund", max_length=12, choices=Reason)
@@ -383,7 +400,7 @@ class Suppression(models.Model):
             ),
             models.CheckConstraint(
                 name="newsletter_suppression_reason_is_known",
-                condition=Q(reason__in=["complaint", "blocked", "erased", "moved"]),
+                condition=Q(reason__in=["complaint", "blocked", "erased", "moved", "bounced"]),
             ),
         ]
 
@@ -415,9 +432,12 @@ class Event(models.Model):
         ALREADY_MAIL = "already_mail", "Hinweis „schon angemeldet“ verschickt"
         MOVE_MAIL = "move_mail", "Bestätigungslink an neue Adresse verschickt"
         LINK_MAIL = "link_mail", "Link zu den Einstellungen verschickt"
+        WELCOME_MAIL = "welcome_mail", "Willkommensmail verschickt"
         LEFT = "left", "abgemeldet"
         CAME_BACK = "came_back", "Abmeldung zurückgenommen"
         MOVED = "moved", "Adresse geändert"
+        UNREACHABLE = "unreachable", "unzustellbar"
+        COMPLAINED = "complained", "über eine Ausgabe beschwert"
         BLOCKED = "blocked", "gesperrt"
         UNBLOCKED = "unblocked", "Sperre aufgehoben"
         EXPORTED = "exported", "Daten exportiert"
@@ -457,9 +477,12 @@ class Event(models.Model):
                         "already_mail",
                         "move_mail",
                         "link_mail",
+                        "welcome_mail",
                         "left",
                         "came_back",
                         "moved",
+                        "unreachable",
+                        "complained",
                         "blocked",
                         "unblocked",
                         "exported",

@@ -184,7 +184,7 @@ def put_on_the_list(subscriber: Subscriber, consent: Consent, *, now: datetime) 
     subscriber.status = Subscriber.Status.CONFIRMED
     subscriber.consent = consent
     subscriber.confirmed_at = now
-    subscriber.unsubscribed_at = None
+    subscriber.unsubscribed_at = subscriber.unreachable_since = None
     # The mail has arrived, whatever the job that sent it could still note.
     subscriber.mail_sent_at = subscriber.mail_sent_at or now
     subscriber.save()
@@ -193,16 +193,20 @@ def put_on_the_list(subscriber: Subscriber, consent: Consent, *, now: datetime) 
     ).delete()
 
 
-def unsubscribe(public_id: uuid.UUID, *, now: datetime, by: Event.By = Event.By.READER) -> bool:
+def unsubscribe(
+    public_id: uuid.UUID, *, now: datetime, by: Event.By = Event.By.READER, issue: int = 0
+) -> bool:
     """Take someone off the list at once. Returns whether they were on it or about to be.
 
-    Unanswered requests go as well, so no older link brings the address back.
+    Unanswered requests go as well, so no older link brings the address back. `issue` is the primary
+    key of the issue whose link was used, 0 for none.
     """
     with transaction.atomic():
         subscriber = lock(public_id)
         if subscriber is None or subscriber.status == Subscriber.Status.UNSUBSCRIBED:
             return False
         take_off(subscriber, now=now)
+        subscriber.deliveries.filter(issue=issue).update(left_at=now)
         note(subscriber, Event.Kind.LEFT, by=by, now=now)
         return True
 
@@ -245,6 +249,7 @@ def come_back(public_id: uuid.UUID, *, consent: ConsentText, page: str, now: dat
         again = note_request(
             subscriber, address, consent=consent, page=page, now=now, replaces=subscriber.consent
         )
+        subscriber.deliveries.filter(left_at=subscriber.unsubscribed_at).update(left_at=None)
         put_on_the_list(subscriber, again, now=now)
         note(subscriber, Event.Kind.CAME_BACK, by=Event.By.READER, now=now)
         return True

@@ -25,14 +25,18 @@ def digest(confirm_token: str) -> str:
     return hashlib.sha256(_trim(confirm_token).encode()).hexdigest()
 
 
-def unsubscribe_token(public_id: uuid.UUID) -> str:
-    return links.sign(UNSUBSCRIBE, str(public_id))
+def unsubscribe_token(public_id: uuid.UUID, issue: int = 0) -> str:
+    """The way out. `issue` says whose footer it stands in, 0 that it stands in no issue."""
+    return links.sign(UNSUBSCRIBE, f"{public_id}_{issue}" if issue else str(public_id))
 
 
-def read_unsubscribe_token(token: str) -> uuid.UUID | None:
-    """Whose link this is, or None if it was not made here."""
+def read_unsubscribe_token(token: str) -> tuple[uuid.UUID, int] | None:
+    """Whose link this is and from which issue (or 0), or None if it was not made here."""
     value = links.read(UNSUBSCRIBE, _trim(token))
-    return uuid.UUID(value) if value else None
+    if value is None:
+        return None
+    public_id, _, issue = value.partition("_")
+    return uuid.UUID(public_id), int(issue or 0)
 
 
 def preferences_token(public_id: uuid.UUID, address_number: int) -> str:

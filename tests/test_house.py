@@ -32,7 +32,7 @@ FLOORS = {
         "compiled",
         "portable",
     ),
-    1: ("models", "import_models"),
+    1: ("models", "import_models", "issue_models"),
     2: (
         "mail",
         "ics",

@@ -28,11 +28,12 @@ PAGE = "/newsletter/abmelden/"
 @require_http_methods(["GET", "HEAD", "POST"])
 def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     """One button for people, one-click for mail programs. Whose link is gone is off the list."""
-    public_id = tokens.read_unsubscribe_token(token)
-    if public_id is None:
+    whose = tokens.read_unsubscribe_token(token)
+    if whose is None:
         return render(request, "newsletter/unsubscribe_gone.html", status=410)
+    public_id, issue = whose
     if request.method == "POST":
-        subscriptions.unsubscribe(public_id, now=timezone.now())
+        subscriptions.unsubscribe(public_id, issue=issue, now=timezone.now())
     elif Subscriber.objects.on_the_list(public_id):
         return render(request, "newsletter/unsubscribe.html")
     return _unsubscribed(request, public_id)
@@ -43,9 +44,10 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def come_back(request: HttpRequest, token: str) -> HttpResponse:
     """Take the unsubscription back: the button on the page that said it was done."""
-    public_id = tokens.read_unsubscribe_token(token)
-    if public_id is None:
+    whose = tokens.read_unsubscribe_token(token)
+    if whose is None:
         return render(request, "newsletter/unsubscribe_gone.html", status=410)
+    public_id, _ = whose
     if request.method != "POST":
         return SeeOther(reverse("newsletter:unsubscribe", args=[token]))
     text = consent.coming_back(Practice.current())

@@ -1,0 +1,1 @@
+"""From the coach's Markdown to what a mail program, the archive and the feed show."""
