@@ -37,6 +37,7 @@ FLOORS = {
         "mail",
         "ics",
         "busy_feeds",
+        "fetching",
         "stripe_gateway",
         "rendering",
         "context",
