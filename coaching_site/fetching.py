@@ -25,6 +25,8 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 MOST_REDIRECTS = 3
 PIECE = 64 * 1024
 SECONDS_TO_CONNECT = 5.0
+# The name servers know of no such name; other errors say that none of them answered.
+NO_SUCH_NAME = (socket.EAI_NONAME, socket.EAI_NODATA)
 REDIRECTS = (301, 302, 303, 307, 308)
 SCHEMES = {"http": "http", "https": "https"}
 OWN_HEADERS = {
@@ -234,6 +236,9 @@ class _Trip:
         port = parts.port or (443 if is_tls else 80)
         try:
             addresses = self.resolve(host, port)
+        except socket.gaierror as error:
+            is_known = error.errno not in NO_SUCH_NAME
+            raise NotFetched(Why.UNREACHABLE if is_known else Why.NO_SUCH_HOST) from None
         except (OSError, UnicodeError):
             raise NotFetched(Why.NO_SUCH_HOST) from None
         if not addresses or not all(self.allowed(each) for each in addresses):

@@ -59,6 +59,7 @@ FLOORS = {
         "preferences",
         "suppressions",
         "preflight",
+        "dead_links",
         "growth",
         "imports",
         "exports",
