@@ -52,7 +52,7 @@ def problems(issue: Issue, *, practice: Practice) -> list[Problem]:
         *_in_subject(issue),
         *_in_body(issue.body),
         *_in_practice(practice),
-        *in_built(_built(issue, practice)),
+        *in_built(built(issue, practice)),
         *_in_audience(issue),
     ]
 
@@ -356,21 +356,21 @@ def _in_practice(practice: Practice) -> Iterator[Problem]:
 
 
 def _in_audience(issue: Issue) -> Iterator[Problem]:
-    if not _readers(issue):
+    if not _has_readers(issue):
         yield Problem(
             "audience",
             "Niemand würde diese Ausgabe bekommen. Wähle andere Schlagwörter oder keines.",
         )
 
 
-def _readers(issue: Issue) -> int:
-    """How many would get it now."""
+def _has_readers(issue: Issue) -> bool:
     readers = Subscriber.objects.reachable()
     tags = list(issue.tags.all()) if issue.pk else []
-    return (readers.filter(tags__in=tags).distinct() if tags else readers).count()
+    return (readers.filter(tags__in=tags) if tags else readers).exists()
 
 
-def _built(issue: Issue, practice: Practice) -> Built:
+def built(issue: Issue, practice: Practice) -> Built:
+    """The mail of an issue as it is written now."""
     return build(
         subject=issue.subject,
         preheader=issue.preheader,
