@@ -9,7 +9,7 @@ import ipaddress
 from dataclasses import dataclass
 from email.utils import parseaddr
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
@@ -18,7 +18,10 @@ from environs import Env, EnvError
 PROFILES = ("production", "local", "test")
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 SHORTEST_KEY = 32
+# What a reply address needs after the plus must fit into its local part (newsletter.return_paths).
+LONGEST_INBOX_NAME = 32
 STRIPE_API = "https://api.stripe.com"
+SHORTEST_SECRET = 16
 # Secret and restricted keys (https://docs.stripe.com/keys).
 LIVE_KEYS = ("sk_live_", "rk_live_")
 TEST_KEYS = ("sk_test_", "rk_test_")
@@ -52,6 +55,21 @@ class Paying:
 
 
 @dataclass(frozen=True)
+class Hearing:
+    """The mailbox that bounces come back to. An empty host means: nobody reads it."""
+
+    address: str
+    host: str
+    port: int
+    user: str
+    password: str
+    folder: str
+    is_encrypted: bool
+    # „user:password“ for the webhook of a mail provider; empty means: there is none.
+    webhook_secret: str
+
+
+@dataclass(frozen=True)
 class Environment:
     """All the settings an operator chooses, checked."""
 
@@ -64,6 +82,7 @@ class Environment:
     data_folder: str
     trusted_proxies: list[str]
     mailing: Mailing
+    hearing: Hearing
     paying: Paying
 
     @property
@@ -107,6 +126,7 @@ def _read(env: Env) -> Environment:
         data_folder=env.str("DATA_FOLDER", ".data"),
         trusted_proxies=[_network(value) for value in proxies],
         mailing=_mailing(env, profile),
+        hearing=_hearing(env, profile),
         paying=_paying(env, profile),
     )
 
@@ -178,6 +198,48 @@ def _mailing(env: Env, profile: str) -> Mailing:
         security=security,
         sender=_mailbox("MAIL_FROM", env.str("MAIL_FROM")),
         coach=_mailbox("COACH_EMAIL", env.str("COACH_EMAIL")),
+    )
+
+
+def _hearing(env: Env, profile: str) -> Hearing:
+    address = env.str("INBOX_ADDRESS", "").strip()
+    if address:
+        local = _mailbox("INBOX_ADDRESS", address).partition("@")[0]
+        if parseaddr(address)[1] != address or "+" in local or len(local) > LONGEST_INBOX_NAME:
+            raise ImproperlyConfigured(
+                f"INBOX_ADDRESS is {address!r}; use a bare address without a plus and with at most "
+                f"{LONGEST_INBOX_NAME} characters before the @: the site puts its own after it."
+            )
+    secret = env.str("ANYMAIL_WEBHOOK_SECRET", "")
+    user, _, password = secret.partition(":")
+    if secret and not (user and len(password) >= SHORTEST_SECRET):
+        raise ImproperlyConfigured(
+            "ANYMAIL_WEBHOOK_SECRET must look like user:password, with a password of at least "
+            f"{SHORTEST_SECRET} characters."
+        )
+    # Neither sentence below repeats the value: it holds a password.
+    inbox = urlsplit(env.str("INBOX_URL", ""))
+    is_encrypted = inbox.scheme == "imaps"
+    if inbox.geturl() and not (
+        inbox.scheme in ("imap", "imaps") and inbox.hostname and inbox.username and inbox.password
+    ):
+        raise ImproperlyConfigured(
+            "INBOX_URL must look like imaps://user:password@host/Folder, with special characters "
+            "of user and password in percent encoding."
+        )
+    if inbox.scheme == "imap" and (profile == "production" or inbox.hostname not in LOOPBACK_HOSTS):
+        raise ImproperlyConfigured(
+            "INBOX_URL must begin with imaps://: the password would travel for everyone to read."
+        )
+    return Hearing(
+        address=address,
+        host=inbox.hostname or "",
+        port=inbox.port or (993 if is_encrypted else 143),
+        user=unquote(inbox.username or ""),
+        password=unquote(inbox.password or ""),
+        folder=unquote(inbox.path.strip("/")) or "INBOX",
+        is_encrypted=is_encrypted,
+        webhook_secret=secret,
     )
 
 

@@ -139,6 +139,9 @@ EMAIL_USE_LOCALTIME = True
 DEFAULT_FROM_EMAIL = ENV.mailing.sender
 SERVER_EMAIL = ENV.mailing.sender
 COACH_EMAIL = ENV.mailing.coach
+# Where bounces come back to, and how that mailbox is read.
+INBOX_ADDRESS = ENV.hearing.address
+INBOX = ENV.hearing
 
 # --- payments -------------------------------------------------------------------------------
 STRIPE_SECRET_KEY = ENV.paying.secret_key

@@ -25,6 +25,8 @@ FLOORS = {
         "addresses",
         "append_only",
         "tokens",
+        "return_paths",
+        "dsn",
         "networks",
         "public_holidays",
         "spam",
@@ -46,6 +48,7 @@ FLOORS = {
         "portraits",
         "kept",
         "consent",
+        "inbox",
     ),
     3: (
         "scheduling",
@@ -56,6 +59,7 @@ FLOORS = {
         "subscriptions",
         "preferences",
         "suppressions",
+        "feedback",
         "growth",
         "imports",
         "exports",
@@ -68,7 +72,7 @@ FLOORS = {
     ),
     4: ("cancellation", "checkout", "by_hand"),
     5: ("forms", "import_forms"),
-    6: ("views", "admin", "import_admin", "tasks", "commands", "site", "templatetags"),
+    6: ("views", "admin", "import_admin", "tasks", "webhooks", "commands", "site", "templatetags"),
     7: ("urls", "apps", "settings", "wsgi", "gunicorn", "local", "migrations"),
 }
 
