@@ -214,17 +214,15 @@ def _texts(message: Message) -> Iterator[str]:
     if kind not in ("text/plain", "text/html"):
         return
     payload = message.get_payload(decode=True)
-    text = payload.decode(_charset(message), "replace") if isinstance(payload, bytes) else ""
+    text = _decoded(payload, message) if isinstance(payload, bytes) else ""
     yield html.unescape(_TAGS.sub(" ", text)) if kind == "text/html" else text
 
 
-def _charset(message: Message) -> str:
-    name = message.get_content_charset("utf-8")
+def _decoded(payload: bytes, message: Message) -> str:
     try:
-        b"".decode(name)
-    except (LookupError, UnicodeError, ValueError):
-        return "latin-1"
-    return name
+        return payload.decode(message.get_content_charset("utf-8"), "replace")
+    except (LookupError, ValueError):  # no such charset, or none at all
+        return payload.decode("latin-1")
 
 
 def _header(message: Message, name: str) -> str:
