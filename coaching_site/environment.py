@@ -217,30 +217,45 @@ def _hearing(env: Env, profile: str) -> Hearing:
             "ANYMAIL_WEBHOOK_SECRET must look like user:password, with a password of at least "
             f"{SHORTEST_SECRET} characters."
         )
-    # Neither sentence below repeats the value: it holds a password.
-    inbox = urlsplit(env.str("INBOX_URL", ""))
-    is_encrypted = inbox.scheme == "imaps"
-    if inbox.geturl() and not (
-        inbox.scheme in ("imap", "imaps") and inbox.hostname and inbox.username and inbox.password
-    ):
+    return Hearing(
+        address=address, webhook_secret=secret, **_inbox(env.str("INBOX_URL", ""), profile)
+    )
+
+
+def _inbox(url: str, profile: str) -> dict[str, Any]:
+    """The parts of INBOX_URL. No sentence repeats a value: it holds a password."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit("?"), None
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    folder = unquote(parts.path.strip("/")) or "INBOX"
+    is_known = parts.scheme in ("imap", "imaps") and parts.hostname and user and password
+    if url and not is_known:
         raise ImproperlyConfigured(
             "INBOX_URL must look like imaps://user:password@host/Folder, with special characters "
             "of user and password in percent encoding."
         )
-    if inbox.scheme == "imap" and (profile == "production" or inbox.hostname not in LOOPBACK_HOSTS):
+    told = user + password + folder
+    if not (told.isascii() and told.isprintable()):
+        raise ImproperlyConfigured(
+            "INBOX_URL holds a letter that old mail servers do not take; use a user, a password and "
+            "a folder without umlauts."
+        )
+    is_encrypted = parts.scheme == "imaps"
+    if url and not is_encrypted and (profile == "production" or not _is_loopback(url)):
         raise ImproperlyConfigured(
             "INBOX_URL must begin with imaps://: the password would travel for everyone to read."
         )
-    return Hearing(
-        address=address,
-        host=inbox.hostname or "",
-        port=inbox.port or (993 if is_encrypted else 143),
-        user=unquote(inbox.username or ""),
-        password=unquote(inbox.password or ""),
-        folder=unquote(inbox.path.strip("/")) or "INBOX",
-        is_encrypted=is_encrypted,
-        webhook_secret=secret,
-    )
+    return {
+        "host": parts.hostname or "",
+        "port": port or (993 if is_encrypted else 143),
+        "user": user,
+        "password": password,
+        "folder": folder,
+        "is_encrypted": is_encrypted,
+    }
 
 
 def _paying(env: Env, profile: str) -> Paying:

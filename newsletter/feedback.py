@@ -12,10 +12,12 @@ from datetime import datetime
 
 from django.db import transaction
 
-from newsletter import addresses, subscriptions
+from newsletter import addresses, dsn, return_paths, subscriptions
+from newsletter.dsn import What
 from newsletter.models import Delivery, Event, Feedback, Subscriber, Suppression
+from newsletter.return_paths import Kind
 
-AT_ONCE = "smtp"
+AT_ONCE, INBOX = "smtp", "inbox"
 # Whose mail came back so often lately is not written to any more.
 SOFT_BOUNCES, LATELY = 3, 5
 
@@ -85,6 +87,35 @@ def record(
         if is_new and person is not None:
             _follow(person, row, kind, code=code, at=at, now=now)
         return is_new
+
+
+def take_in(raw: bytes, *, now: datetime) -> bool:
+    """Do what a mail in the inbox calls for; returns whether that was anything new.
+
+    Whoever can write to the mailbox can write a bounce, so only one that names a delivery in our own
+    signature counts: by the address it came back to, or by a header of the mail it returns.
+    """
+    mail = dsn.read(raw)
+    named = return_paths.read("\n".join(mail.recipients))
+    if mail.what is What.WRITTEN and named is not None and named[0] is Kind.LEAVE:
+        kind = Feedback.Kind.LEFT
+    elif mail.what in (What.AUTOMATIC, What.WRITTEN):
+        return False
+    else:
+        kind = Feedback.Kind(mail.what.value)
+        named = named or return_paths.read(raw.decode("latin-1"))
+    if named is None:
+        return False
+    return record(
+        source=INBOX,
+        event_id=mail.identity,
+        kind=kind,
+        code=mail.code,
+        at=min(mail.written_at or now, now),
+        now=now,
+        delivery=named[1],
+        address=None,
+    )
 
 
 def deliver_again(public_id: uuid.UUID, *, by: Event.By, now: datetime) -> bool:

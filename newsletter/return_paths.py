@@ -58,21 +58,17 @@ def message_id(delivery: int) -> str:
     return f"<{Kind.MESSAGE.value}-{_sign(Kind.MESSAGE, delivery)}@{domain}>"
 
 
-def read(address: str) -> tuple[Kind, int] | None:
-    """What an address (or Message-ID) is for and its delivery, or None if it was not made here."""
-    found = _NAMED.search(address)
-    if found is None:
-        return None
-    kind, token = Kind(found[1].lower()), found[2].upper()
-    try:
-        raw = base64.b32decode(token + "=" * (-len(token) % 8))
-    except binascii.Error:
-        return None
-    number, signature = raw[:-SIGNATURE_BYTES], raw[-SIGNATURE_BYTES:]
-    is_ours = any(
-        hmac.compare_digest(signature, _signature(kind, number, key)) for key in settings.LINK_KEYS
-    )
-    return (kind, int.from_bytes(number)) if is_ours else None
+def read(text: str) -> tuple[Kind, int] | None:
+    """What an address (or Message-ID) in this text is for, and its delivery.
+
+    The first that was made here counts; None if none was.
+    """
+    for found in _NAMED.finditer(text):
+        kind, token = Kind(found[1].lower()), found[2].upper()
+        delivery = _verify(kind, token)
+        if delivery is not None:
+            return kind, delivery
+    return None
 
 
 def _with_tag(kind: Kind, delivery: int) -> str:
@@ -84,6 +80,18 @@ def _sign(kind: Kind, delivery: int) -> str:
     number = delivery.to_bytes((delivery.bit_length() + 7) // 8)
     raw = number + _signature(kind, number, settings.LINK_KEYS[0])
     return base64.b32encode(raw).decode().rstrip("=").lower()
+
+
+def _verify(kind: Kind, token: str) -> int | None:
+    try:
+        raw = base64.b32decode(token + "=" * (-len(token) % 8))
+    except binascii.Error:
+        return None
+    number, signature = raw[:-SIGNATURE_BYTES], raw[-SIGNATURE_BYTES:]
+    is_ours = any(
+        hmac.compare_digest(signature, _signature(kind, number, key)) for key in settings.LINK_KEYS
+    )
+    return int.from_bytes(number) if is_ours else None
 
 
 def _signature(kind: Kind, number: bytes, key: str) -> bytes:

@@ -60,6 +60,7 @@ FLOORS = {
         "preferences",
         "suppressions",
         "feedback",
+        "inbox_sync",
         "growth",
         "imports",
         "exports",
