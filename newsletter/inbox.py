@@ -66,11 +66,13 @@ def look() -> Iterator[OpenInbox]:
     try:
         _log_in(connection)
         yield OpenInbox(connection, _examine(connection))
+        with suppress(imaplib.IMAP4.error, OSError):  # all is read: how they part is no matter
+            connection.logout()
     except (imaplib.IMAP4.error, OSError) as failure:
         raise InboxFailed(BROKE_OFF) from failure
     finally:
-        with suppress(imaplib.IMAP4.error, OSError):
-            connection.logout()
+        with suppress(OSError):  # closed already, by either side
+            connection.shutdown()
 
 
 def name() -> str:

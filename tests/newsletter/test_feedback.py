@@ -535,3 +535,13 @@ def test_soft_bounces_told_at_once_are_all_counted(reader, tell, now):
     reader.refresh_from_db()
     assert reader.unreachable_since is not None
     assert events(reader) == [("unreachable", "system")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_bounces_told_at_once_make_unreachable_once(reader, tell, now):
+    mails = [sent(reader, now + DAYS) for _ in range(4)]
+
+    at_once(*[lambda mail=mail: tell(Feedback.Kind.HARD, mail) for mail in mails])
+
+    assert Feedback.objects.count() == 4
+    assert events(reader) == [("unreachable", "system")]
