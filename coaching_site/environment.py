@@ -65,8 +65,9 @@ class Hearing:
     password: str
     folder: str
     is_encrypted: bool
-    # „user:password“ for the webhook of a mail provider; empty means: there is none.
+    # „user:password“ for the webhook of a mail provider; empty means: there is none. Mailgun signs too.
     webhook_secret: str
+    mailgun_key: str
 
 
 @dataclass(frozen=True)
@@ -202,24 +203,34 @@ def _mailing(env: Env, profile: str) -> Mailing:
 
 
 def _hearing(env: Env, profile: str) -> Hearing:
-    address = env.str("INBOX_ADDRESS", "").strip()
-    if address:
-        local = _mailbox("INBOX_ADDRESS", address).partition("@")[0]
-        if parseaddr(address)[1] != address or "+" in local or len(local) > LONGEST_INBOX_NAME:
-            raise ImproperlyConfigured(
-                f"INBOX_ADDRESS is {address!r}; use a bare address without a plus and with at most "
-                f"{LONGEST_INBOX_NAME} characters before the @: the site puts its own after it."
-            )
-    secret = env.str("ANYMAIL_WEBHOOK_SECRET", "")
+    return Hearing(
+        address=_inbox_address(env.str("INBOX_ADDRESS", "").strip()),
+        webhook_secret=_webhook_secret(env.str("ANYMAIL_WEBHOOK_SECRET", "")),
+        mailgun_key=env.str("ANYMAIL_MAILGUN_SIGNING_KEY", ""),
+        **_inbox(env.str("INBOX_URL", ""), profile),
+    )
+
+
+def _inbox_address(address: str) -> str:
+    if not address:
+        return ""
+    local = _mailbox("INBOX_ADDRESS", address).partition("@")[0]
+    if parseaddr(address)[1] != address or "+" in local or len(local) > LONGEST_INBOX_NAME:
+        raise ImproperlyConfigured(
+            f"INBOX_ADDRESS is {address!r}; use a bare address without a plus and with at most "
+            f"{LONGEST_INBOX_NAME} characters before the @: the site puts its own after it."
+        )
+    return address
+
+
+def _webhook_secret(secret: str) -> str:
     user, _, password = secret.partition(":")
     if secret and not (user and len(password) >= SHORTEST_SECRET):
         raise ImproperlyConfigured(
             "ANYMAIL_WEBHOOK_SECRET must look like user:password, with a password of at least "
             f"{SHORTEST_SECRET} characters."
         )
-    return Hearing(
-        address=address, webhook_secret=secret, **_inbox(env.str("INBOX_URL", ""), profile)
-    )
+    return secret
 
 
 def _inbox(url: str, profile: str) -> dict[str, Any]:
@@ -228,7 +239,7 @@ def _inbox(url: str, profile: str) -> dict[str, Any]:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        parts, port = urlsplit("?"), None
+        parts, port = urlsplit(""), None
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     folder = unquote(parts.path.strip("/")) or "INBOX"
     is_known = parts.scheme in ("imap", "imaps") and parts.hostname and user and password

@@ -142,6 +142,11 @@ COACH_EMAIL = ENV.mailing.coach
 # Where bounces come back to, and how that mailbox is read.
 INBOX_ADDRESS = ENV.hearing.address
 INBOX = ENV.hearing
+# Only the webhooks of the library are used (newsletter.webhooks); mail leaves by SMTP.
+ANYMAIL = {
+    "WEBHOOK_SECRET": ENV.hearing.webhook_secret,
+    "MAILGUN_WEBHOOK_SIGNING_KEY": ENV.hearing.mailgun_key,
+}
 
 # --- payments -------------------------------------------------------------------------------
 STRIPE_SECRET_KEY = ENV.paying.secret_key

@@ -29,6 +29,7 @@ DEFAULTS = {
     "INBOX_URL": "",
     "INBOX_ADDRESS": "",
     "ANYMAIL_WEBHOOK_SECRET": "",
+    "ANYMAIL_MAILGUN_SIGNING_KEY": "",
     # No test talks to Stripe; those that pay start a stand-in and point to it.
     "STRIPE_SECRET_KEY": "",
     "STRIPE_WEBHOOK_SECRET": "",

@@ -36,6 +36,7 @@ def box(db, settings) -> Iterator[imap_server.Mailbox]:
             folder=box.folder,
             is_encrypted=False,
             webhook_secret="",
+            mailgun_key="",
         )
         yield box
 
