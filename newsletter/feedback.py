@@ -129,9 +129,8 @@ def deliver_again(public_id: uuid.UUID, *, by: Event.By, now: datetime) -> bool:
             return False
         person.unreachable_since = None
         person.save(update_fields=["unreachable_since"])
-        Suppression.objects.of(person.address_key).filter(
-            reason=Suppression.Reason.BOUNCED
-        ).delete()
+        bounced = Suppression.objects.of(person.address_key)
+        bounced.filter(reason=Suppression.Reason.BOUNCED).delete()
         subscriptions.note(person, Event.Kind.REACHABLE, by=by, now=now)
         return True
 
