@@ -292,7 +292,7 @@ class ImportRow(models.Model):
 WHY: dict[str, str] = {
     "left": "Hat sich hier abgemeldet.",
     "left_too": "Ist hier schon abgemeldet.",
-    "barred": "Hat sich beschwert, ist gesperrt oder wurde auf Wunsch gelöscht.",
+    "barred": "Hat sich beschwert, ist gesperrt oder unzustellbar oder wurde auf Wunsch gelöscht.",
     "returned": "In der Quelle abgemeldet oder unzustellbar, hier aber selbst bestätigt.",
     "waiting": "Hat sich hier eingetragen und noch nicht bestätigt.",
     "no_proof": "Ohne Nachweis der Einwilligung.",

@@ -15,6 +15,7 @@ CREATED_AT = "eingetragen am"
 CONFIRMED_AT = "bestätigt am"
 LEFT_AT = "abgemeldet am"
 SUPPRESSED = "Sperre"
+UNREACHABLE_SINCE = "unzustellbar seit"
 MAIL_REQUESTED_AT = "E-Mail angefordert am"
 MAIL_SENT_AT = "E-Mail verschickt am"
 PUBLIC_ID = "Kennung"
@@ -28,6 +29,7 @@ HEADER = (
     CONFIRMED_AT,
     LEFT_AT,
     SUPPRESSED,
+    UNREACHABLE_SINCE,
     MAIL_REQUESTED_AT,
     MAIL_SENT_AT,
     PUBLIC_ID,

@@ -27,6 +27,7 @@ class Column(StrEnum):
     CONFIRMED_IP = "confirmed_ip"
     LEFT_AT = "left_at"
     BARRED_AT = "barred_at"
+    COMPLAINED_AT = "complained_at"
     DELETED_AT = "deleted_at"
     # Known to our own export alone.
     SUPPRESSED = "suppressed"
@@ -52,6 +53,7 @@ LABELS = {
     Column.CONFIRMED_IP: "Nachweis: IP beim Bestätigen",
     Column.LEFT_AT: "abgemeldet am",
     Column.BARRED_AT: "unzustellbar seit",
+    Column.COMPLAINED_AT: "beschwert am",
     Column.DELETED_AT: "gelöscht am",
     Column.SUPPRESSED: "Sperre (eigener Export)",
     Column.MAIL_REQUESTED_AT: "E-Mail angefordert am (eigener Export)",
@@ -91,7 +93,8 @@ _HEADINGS: dict[Column, str] = {
         "unsubtime|unsubscribedat|unsubscriptiondate|unsubscribedate|abgemeldetam|austrittsdatum"
         "|cancelledat|canceledat|optoutdate|abmeldedatum"
     ),
-    Column.BARRED_AT: "cleantime|bouncedat|unzustellbarseit|hardbouncedat|complainedat",
+    Column.BARRED_AT: "cleantime|bouncedat|unzustellbarseit|hardbouncedat",
+    Column.COMPLAINED_AT: "complainedat|complaintat|spamreportedat|beschwertam",
     Column.DELETED_AT: "deletedat|gelöschtam",
 }
 _BY_HEADING = {word: column for column, words in _HEADINGS.items() for word in words.split("|")}
@@ -104,6 +107,7 @@ _OWN = {
     portable.CONFIRMED_AT: Column.CONFIRMED_AT,
     portable.LEFT_AT: Column.LEFT_AT,
     portable.SUPPRESSED: Column.SUPPRESSED,
+    portable.UNREACHABLE_SINCE: Column.BARRED_AT,
     portable.MAIL_REQUESTED_AT: Column.MAIL_REQUESTED_AT,
     portable.MAIL_SENT_AT: Column.MAIL_SENT_AT,
     portable.PUBLIC_ID: Column.PUBLIC_ID,
@@ -121,7 +125,8 @@ class Meaning(Enum):
     YES = "yes"
     PENDING = "pending"
     LEFT = "left"
-    BARRED = "barred"
+    BOUNCED = "bounced"
+    BLOCKED = "blocked"
     COMPLAINED = "complained"
     UNCLEAR = "unclear"
 
@@ -133,8 +138,9 @@ _WORDS: dict[Meaning, str] = {
     "|nonsubscribed|not confirmed|new|unproven",
     Meaning.LEFT: "unsubscribed|abgemeldet|inactive|inaktiv|cancelled|canceled|removed|disabled"
     "|deaktiviert|opted-out|opt-out|opted out|gekündigt|deleted|gelöscht|unsub|left",
-    Meaning.BARRED: "bounced|cleaned|unreachable|hard bounce|hardbounce|hard-bounce|undeliverable"
-    "|unzustellbar|blocked|blocklisted|blacklisted|gesperrt|blockiert|invalid|suppressed|bounce",
+    Meaning.BOUNCED: "bounced|cleaned|unreachable|hard bounce|hardbounce|hard-bounce|undeliverable"
+    "|unzustellbar|invalid|bounce",
+    Meaning.BLOCKED: "blocked|blocklisted|blacklisted|gesperrt|blockiert|suppressed",
     Meaning.COMPLAINED: "complained|complaint|spam|spammed|marked as spam|beschwerde|abuse"
     "|spam complaint",
 }

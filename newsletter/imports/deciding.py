@@ -160,7 +160,8 @@ RESTATE = """
 # Links in mails name the public id. It comes along, unless somebody here has it already.
 ADD_SUBSCRIBERS = """
     INSERT INTO newsletter_subscriber (id, public_id, address, address_key, name, status, consent_id,
-        created_at, confirmed_at, unsubscribed_at, mail_requested_at, mail_sent_at)
+        created_at, confirmed_at, unsubscribed_at, mail_requested_at, mail_sent_at,
+        unreachable_since)
     SELECT subscriber_id,
         CASE WHEN own_id IS NULL OR own_time > 1
             OR EXISTS (SELECT FROM newsletter_subscriber x WHERE x.public_id = own_id)
@@ -176,7 +177,8 @@ ADD_SUBSCRIBERS = """
             WHEN own THEN asked_at END,
         -- An import sends nothing, so no mail may be owed.
         CASE WHEN outcome = 'pending' THEN coalesce(sent_at, asked_at, created_at, %(now)s)
-            WHEN own THEN coalesce(sent_at, asked_at) END
+            WHEN own THEN coalesce(sent_at, asked_at) END,
+        (record ->> 'unreachable_since')::timestamptz
     FROM (
         SELECT b.*,
             (record ->> 'public_id')::uuid AS own_id,
@@ -216,7 +218,8 @@ ADD_OWN_CONSENTS = """
 PROMOTE = """
     UPDATE newsletter_subscriber s
     SET status = 'confirmed', consent_id = b.consent_id, confirmed_at = b.confirmed_at,
-        unsubscribed_at = NULL, name = CASE WHEN s.name = '' THEN b.name ELSE s.name END
+        unsubscribed_at = NULL, unreachable_since = (b.record ->> 'unreachable_since')::timestamptz,
+        name = CASE WHEN s.name = '' THEN b.name ELSE s.name END
     FROM newsletter_batch b
     WHERE s.id = b.known_id AND b.outcome = 'promoted'
 """

@@ -170,11 +170,11 @@ class Interpreter:
             return
         word = get.get(Column.STATUS, "")
         said = meaning(word) if Column.STATUS in self.places else Meaning.YES
-        if said is Meaning.COMPLAINED:
-            row.wish, row.suppress = Wish.BARRED.value, ["complaint"]
-        elif said is Meaning.BARRED or get.get(Column.BARRED_AT) or self.everyone == "barred":
-            row.wish, row.suppress = Wish.BARRED.value, ["blocked"]
-            row.left_at = self._moment(get.get(Column.BARRED_AT, "")) or row.left_at
+        reason = self._why_barred(said, get)
+        if reason is not None:
+            since = get.get(Column.COMPLAINED_AT) or get.get(Column.BARRED_AT, "")
+            row.wish, row.suppress = Wish.BARRED.value, [reason.value]
+            row.left_at = self._moment(since) or row.left_at
         elif said is Meaning.LEFT or self._has_left(get):
             row.wish = Wish.LEFT.value
         elif said is Meaning.YES and self._is_clearly_on(get):
@@ -183,6 +183,16 @@ class Interpreter:
             row.wish = Wish.UNCLEAR.value
         if Column.STATUS in self.places and said is not Meaning.YES:
             row.note = f"Status „{clean(word, 60)}“." if word else "Der Status ist leer."
+
+    def _why_barred(self, said: Meaning, get: Mapping[Column, str]) -> Suppression.Reason | None:
+        """The strongest reason to write to nobody there; only a bounce may their owners lift."""
+        if said is Meaning.COMPLAINED or get.get(Column.COMPLAINED_AT):
+            return Suppression.Reason.COMPLAINT
+        if said is Meaning.BLOCKED:
+            return Suppression.Reason.BLOCKED
+        if said is Meaning.BOUNCED or get.get(Column.BARRED_AT) or self.everyone == "barred":
+            return Suppression.Reason.BOUNCED
+        return None
 
     def _has_left(self, get: Mapping[Column, str]) -> bool:
         off = get.get(Column.IS_OFF, "").casefold()
@@ -259,6 +269,7 @@ class Interpreter:
             "public_id": _uuid(get.get(Column.PUBLIC_ID, "")),
             "mail_requested_at": _text(times.parse(get.get(Column.MAIL_REQUESTED_AT, ""))),
             "mail_sent_at": _text(times.parse(get.get(Column.MAIL_SENT_AT, ""))),
+            "unreachable_since": _text(times.parse(get.get(Column.BARRED_AT, ""))),
         }
 
     def _bad(self, record: Record, reason: str) -> Row:

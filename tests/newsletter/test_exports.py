@@ -11,15 +11,23 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from coaching_site.append_only import erasing
-from newsletter import exports, subscriptions
-from newsletter.models import Consent, Import, Subscriber, Suppression, Tag, suppression_hashes
+from newsletter import exports, feedback, subscriptions
+from newsletter.models import (
+    Consent,
+    Feedback,
+    Import,
+    Subscriber,
+    Suppression,
+    Tag,
+    suppression_hashes,
+)
 from tests.newsletter.conftest import ADA, DAYS, MINUTES, sign_up
 from tests.newsletter.import_tools import NOTHING_KNOWN, WORDS, bring, csv_bytes, people
 
 pytestmark = pytest.mark.django_db
 
 FIELDS = ("address", "address_key", "name", "status", "public_id", "created_at", "confirmed_at")
-MORE = ("unsubscribed_at", "mail_requested_at", "mail_sent_at")
+MORE = ("unsubscribed_at", "mail_requested_at", "mail_sent_at", "unreachable_since")
 CONSENT = ("address", "kind", "text", "text_version", "text_sha256", "page", "requested_at")
 TIMES = ("confirmed_at", "withdrawn_at", "evidence")
 
@@ -34,6 +42,11 @@ def everyone(ask, now) -> None:
     subscriptions.confirm(ask("again@leser.example", at=now + 2 * DAYS), now=now + 3 * DAYS)
     back = subscriptions.confirm(ask("back@leser.example"), now=now + MINUTES)
     subscriptions.unsubscribe(back.public_id, now=now + DAYS)
+    unreachable = subscriptions.confirm(ask("unreachable@leser.example"), now=now + MINUTES)
+    bounced = {"source": "smtp", "event_id": "1", "kind": Feedback.Kind.HARD, "code": "550 5.1.1"}
+    feedback.record(
+        **bounced, at=now + DAYS, now=now + DAYS, delivery=None, address=unreachable.address
+    )
     sign_up("back@leser.example", now + 2 * DAYS)
     sign_up("pending@leser.example", now)
     Subscriber.objects.filter(mail_sent_at=None).exclude(mail_requested_at=None).update(
@@ -101,7 +114,7 @@ def test_what_goes_out_comes_back_the_same(everyone, now):
     run = bring(data, now + 9 * DAYS, provenance=NOTHING_KNOWN)
 
     assert whole() == before
-    assert run.counts == {"new": 4, "left": 1, "pending": 2, "unproven": 1}
+    assert run.counts == {"new": 5, "left": 1, "pending": 2, "unproven": 1}
     assert exported() == data
 
 

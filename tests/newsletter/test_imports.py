@@ -225,7 +225,13 @@ def test_only_a_clear_yes_is_one(now, heading, value, status):
 
 @pytest.mark.parametrize(
     ("word", "reason"),
-    [("bounced", "blocked"), ("cleaned", "blocked"), ("complained", "complaint")],
+    [
+        ("bounced", "bounced"),
+        ("cleaned", "bounced"),
+        ("unzustellbar", "bounced"),
+        ("blocked", "blocked"),
+        ("complained", "complaint"),
+    ],
 )
 def test_who_could_not_be_reached_or_complained_is_suppressed(now, word, reason):
     run = bring(csv_bytes("E-Mail,Status", f"{ADA},{word}"), now)
@@ -233,6 +239,23 @@ def test_who_could_not_be_reached_or_complained_is_suppressed(now, word, reason)
     assert run.counts == {"barred": 1}
     assert Suppression.objects.of(ADA).get().reason == reason
     assert people() == {}
+
+
+@pytest.mark.parametrize(
+    ("heading", "reason"),
+    [("bounced_at", "bounced"), ("CLEAN_TIME", "bounced"), ("complained_at", "complaint")],
+)
+def test_the_time_of_a_bounce_or_a_complaint_tells_it_too(now, heading, reason):
+    bring(csv_bytes(f"E-Mail,{heading}", f"{ADA},2023-05-01 08:00:00"), now)
+
+    assert Suppression.objects.of(ADA).get().reason == reason
+
+
+def test_whoever_bounced_there_may_sign_up_here(now, ask):
+    bring(csv_bytes("E-Mail,Status", f"{ADA},cleaned"), now)
+
+    assert subscriptions.confirm(ask(), now=now + MINUTES).status == "confirmed"
+    assert not Suppression.objects.of(ADA).exists()
 
 
 def test_who_left_there_stays_away_here(now, ask):
@@ -269,7 +292,7 @@ def test_mailchimps_three_files_are_three_kinds_of_people(now):
 
     assert run.counts == {"new": 1, "left": 1, "barred": 1}
     assert people() == {ADA: "confirmed", BOB: "unsubscribed"}
-    assert Suppression.objects.of(EVE).get().reason == "blocked"
+    assert Suppression.objects.of(EVE).get().reason == "bounced"
     assert list(Subscriber.objects.get(address=ADA).tags.values_list("name", flat=True)) == [
         "Editors"
     ]
