@@ -46,6 +46,7 @@ FLOORS = {
         "portraits",
         "kept",
         "consent",
+        "feeds",
     ),
     3: (
         "scheduling",
