@@ -270,6 +270,7 @@ def test_moving_to_an_address_that_reads_along_leaves_one_reader(
     client, reader, mailbox, run_jobs, ask, now
 ):
     bob = subscriptions.confirm(ask(BOB), now=now + MINUTES)
+    run_jobs()
     mailbox.clear()
     ask_to_move(client, reader, BOB)
     run_jobs()
@@ -340,7 +341,11 @@ def test_the_export_holds_every_field_there_is_about_the_person(client, reader, 
     assert row["Wortlaut"].startswith("Mit „Abonnieren“ willigst du ein")
     assert row["bestätigt am"] == "2027-03-01T08:01:00+00:00"
     happened = {event["was"] for event in found["Verlauf"]}
-    assert happened == {"abgemeldet", "Bestätigungslink verschickt"}
+    assert happened == {
+        "abgemeldet",
+        "Bestätigungslink verschickt",
+        "Willkommensmail verschickt",
+    }
     assert [each["Grund"] for each in found["Sperren"]] == ["gesperrt"]
 
 
