@@ -13,7 +13,7 @@ from coaching_site import limits, spam
 from newsletter import mail, preferences, subscriptions, tokens
 from newsletter.errors import LinkGone
 from newsletter.forms import SignUpForm
-from newsletter.models import Subscriber
+from newsletter.models import Issue, Subscriber
 from newsletter.subscriptions import LinkState
 from newsletter.views.common import (
     SeeOther,
@@ -33,7 +33,8 @@ def subscribe(request: HttpRequest) -> HttpResponse:
     now, practice = timezone.now(), Practice.current()
     text = consent.current(practice)
     form = SignUpForm(request.POST if request.method == "POST" else None, consent_text=text)
-    page: dict[str, object] = {"form": form, "consent": text}
+    has_archive = Issue.objects.published().exists()
+    page: dict[str, object] = {"form": form, "consent": text, "has_archive": has_archive}
     if spam.is_caught(request.POST):  # it learns nothing from this answer
         return SeeOther(reverse("newsletter:check_mailbox"))
     if form.is_valid():

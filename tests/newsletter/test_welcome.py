@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from newsletter import addresses, preferences, subscriptions, suppressions, tasks
+from newsletter.errors import LinkGone
 from newsletter.models import Event, Issue, Subscriber, Suppression
 from pages import consent
 from pages.models import Practice
@@ -200,7 +201,7 @@ def test_a_confirmation_that_was_refused_is_not_welcomed(ask, mailbox, run_jobs,
     mailbox.clear()
     suppressions.block(ADA, now=now)
 
-    with pytest.raises(subscriptions.LinkGone):
+    with pytest.raises(LinkGone):
         subscriptions.confirm(token, now=now)
 
     assert run_jobs() == []
