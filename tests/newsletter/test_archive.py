@@ -74,7 +74,7 @@ def test_the_archive_lists_what_went_out_by_year_and_the_newest_first(client):
     order = re.findall(r"<h2>(\d+)</h2>|/archiv/(\w+)/", markup)
     found = [year or slug for year, slug in order]
     assert found == ["2027", "neu", "silvester", "2026", "alt"]
-    assert '<time datetime="2027-02-28">28. Februar 2027</time>' in markup
+    assert '<time datetime="2027-02-28">28.\u00a0Februar 2027</time>' in markup
 
 
 def test_an_empty_archive_says_so_and_shows_the_way_in(client):
@@ -123,7 +123,7 @@ def test_an_issue_is_an_article_with_its_date_and_a_way_in(client):
 
     assert markup.count("<h1") == 1
     assert "<h1>Ausgabe eins</h1>" in markup
-    assert '<time datetime="2027-02-28">28. Februar 2027</time>' in markup
+    assert '<time datetime="2027-02-28">28.\u00a0Februar 2027</time>' in markup
     assert "<blockquote>" in markup
     assert "<pre><code>make test" in markup
     assert 'href="https://mehr.example/?a=1&amp;b=2"' in markup
@@ -322,7 +322,7 @@ def test_the_landing_page_shows_the_three_newest(client):
 
     assert "Aus dem Newsletter" in markup
     assert re.findall(r"/archiv/ausgabe-(\d)/", markup) == ["4", "3", "2"]
-    assert '<time datetime="2027-03-04">4. März 2027</time>' in markup
+    assert '<time datetime="2027-03-04">4.\u00a0März 2027</time>' in markup
 
 
 def test_whoever_is_about_to_subscribe_may_read_first(client):
