@@ -10,7 +10,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from coaching_site import limits, spam
-from newsletter import mail, preferences, subscriptions, tokens
+from newsletter import mail, preferences, quotas, subscriptions, tokens
 from newsletter.errors import LinkGone
 from newsletter.forms import SignUpForm
 from newsletter.models import Issue, Subscriber
@@ -18,7 +18,6 @@ from newsletter.subscriptions import LinkState
 from newsletter.views.common import (
     SeeOther,
     count,
-    may_answer,
     network_to_keep,
     private_link,
     too_many,
@@ -49,7 +48,7 @@ def subscribe(request: HttpRequest) -> HttpResponse:
             consent=text,
             page=request.path,
             network=network_to_keep(request, practice),
-            may_answer=may_answer(address, now=now),
+            may_answer=quotas.may_answer(address, now=now),
             now=now,
         )
         return SeeOther(reverse("newsletter:check_mailbox"))
