@@ -19,7 +19,7 @@ from coaching_site.append_only import erasing
 from newsletter import addresses, subscriptions, tokens
 from newsletter.addresses import Address
 from newsletter.errors import LinkGone
-from newsletter.imports import running
+from newsletter.imports import forgetting
 from newsletter.models import (
     ConfirmLink,
     Consent,
@@ -315,7 +315,7 @@ def erase(public_id: uuid.UUID, *, by: Event.By, now: datetime) -> bool:
             subscriber.feedback.update(event_id=Concat(Value("gelöscht-"), Cast("pk", TextField())))
             # With the row goes its history; deliveries stay counted, as nobody's.
             subscriber.delete()
-        running.forget_address(subscriber.address_key)
+        forgetting.forget(Address(subscriber.address, subscriber.address_key))
         Suppression.objects.add(subscriber.address_key, Suppression.Reason.ERASED, now=now)
         Event.objects.create(kind=Event.Kind.ERASED, by=by, at=now)
         return True
