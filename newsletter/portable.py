@@ -19,6 +19,8 @@ UNREACHABLE_SINCE = "unzustellbar seit"
 MAIL_REQUESTED_AT = "E-Mail angefordert am"
 MAIL_SENT_AT = "E-Mail verschickt am"
 PUBLIC_ID = "Kennung"
+ADDRESS_NUMBER = "wievielte Adresse"
+UNREACHABLE_SINCE = "unzustellbar seit"
 CONSENTS = "Einwilligungen"
 HEADER = (
     EMAIL,
@@ -33,8 +35,14 @@ HEADER = (
     MAIL_REQUESTED_AT,
     MAIL_SENT_AT,
     PUBLIC_ID,
+    ADDRESS_NUMBER,
+    UNREACHABLE_SINCE,
     CONSENTS,
 )
+# The file of suppressions; by hand, a line may name an address instead of a hash.
+ADDRESS_HASH = "Prüfwert der Adresse"
+REASON = "Grund"
+SUPPRESSION_HEADER = (ADDRESS_HASH, EMAIL, REASON, CREATED_AT)
 
 # To a spreadsheet a formula (OWASP, CSV injection). Apostrophes before one count as well: else
 # „'=x“ written plainly and „=x“ written with protection would look the same.
