@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
+from django.core.exceptions import SuspiciousFileOperation, ValidationError
 from django.core.files.storage import default_storage
 from django.core.validators import validate_email
 from django.urls import Resolver404, ResolverMatch, resolve, reverse
@@ -74,7 +74,10 @@ def in_built(built: Built) -> Iterator[Problem]:
 
 def is_own(url: str) -> bool:
     """Whether an address leads to this site."""
-    return urlsplit(url).netloc.lower() == urlsplit(settings.SITE_URL).netloc.lower()
+    try:
+        return urlsplit(url).netloc.lower() == urlsplit(settings.SITE_URL).netloc.lower()
+    except ValueError:
+        return False
 
 
 def quoted(text: str) -> str:
@@ -323,7 +326,10 @@ def _page_at(path: str) -> ResolverMatch | None:
 
 def _is_lost_file(path: str) -> bool:
     name = path.removeprefix(settings.MEDIA_URL)
-    return name != path and not default_storage.exists(name)
+    try:
+        return name != path and not default_storage.exists(name)
+    except SuspiciousFileOperation:  # it climbs out of the folder
+        return True
 
 
 def _is_mailbox(rest: str) -> bool:

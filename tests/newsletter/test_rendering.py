@@ -359,6 +359,14 @@ def test_a_picture_is_no_wider_than_the_mail_and_sharp():
     assert "height: auto" in (image["style"] or "")
 
 
+def test_a_picture_keeps_all_its_words():
+    add_picture()
+
+    (image,) = Found(body_of('![Die "Lücke" & `mehr` <als> das](bild:1)')).all("img")
+
+    assert image["alt"] == 'Die "Lücke" & mehr <als> das'
+
+
 def test_a_small_picture_stays_small():
     add_picture(200, 100)
 
