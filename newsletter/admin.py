@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from coaching_site.desk.csv_export import csv_response
-from newsletter import addresses, growth, preferences, subscriptions, suppressions
+from newsletter import addresses, feedback, growth, preferences, subscriptions, suppressions
 from newsletter import import_admin as import_admin  # registers its own pages
 from newsletter.addresses import Address
 from newsletter.forms import AddressField
@@ -48,7 +48,13 @@ class ReadOnly:
 @admin.register(Subscriber)
 class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
     list_display = ["address", "status", "created_at", "confirmed_at", "unsubscribed_at"]
-    list_filter = ["status", "created_at", "confirmed_at", "unsubscribed_at"]
+    list_filter = [
+        "status",
+        "created_at",
+        "confirmed_at",
+        "unsubscribed_at",
+        ("unreachable_since", admin.EmptyFieldListFilter),
+    ]
     search_fields = ["address", "address_key"]
     search_help_text = "Suche nach der E-Mail-Adresse oder einem Teil davon"
     ordering = ["-created_at"]
@@ -60,6 +66,7 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
         "created_at",
         "confirmed_at",
         "unsubscribed_at",
+        "unreachable_since",
         "mail_requested_at",
         "mail_sent_at",
     ]
@@ -71,6 +78,7 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
             ("nachweis", "proof", self.proof_view, may_look),
             ("daten", "data", require_POST(self.data_view), may_look),
             ("abmelden", "leave", require_POST(self.leave_view), may_change),
+            ("zustellen", "deliver_again", require_POST(self.deliver_again_view), may_change),
             ("sperren", "block", require_POST(self.block_view), may_change),
             ("loeschen", "erase", self.erase_view, self.has_erase_permission),
         ]
@@ -143,6 +151,13 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
     def leave_view(self, request: HttpRequest, person: Subscriber) -> HttpResponse:
         if subscriptions.unsubscribe(person.public_id, now=timezone.now(), by=Event.By.COACH):
             self.message_user(request, "Abgemeldet.", messages.SUCCESS)
+        return redirect("admin:newsletter_subscriber_change", person.pk)
+
+    def deliver_again_view(self, request: HttpRequest, person: Subscriber) -> HttpResponse:
+        """Write again to somebody whose mail came back: they may have told the coach that it works."""
+        now, by = timezone.now(), Event.By.COACH
+        if feedback.deliver_again(person.public_id, now=now, by=by):
+            self.message_user(request, "Wird wieder beschickt.", messages.SUCCESS)
         return redirect("admin:newsletter_subscriber_change", person.pk)
 
     def block_view(self, request: HttpRequest, person: Subscriber) -> HttpResponse:
