@@ -19,7 +19,15 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from coaching_site.desk.csv_export import csv_response
-from newsletter import addresses, growth, preferences, subscriptions, suppressions, tagging
+from newsletter import (
+    addresses,
+    feedback,
+    growth,
+    preferences,
+    subscriptions,
+    suppressions,
+    tagging,
+)
 from newsletter import import_admin as import_admin  # registers its own pages
 from newsletter.addresses import Address
 from newsletter.forms import AddressField
@@ -55,7 +63,14 @@ class TaggingForm(ActionForm):
 @admin.register(Subscriber)
 class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
     list_display = ["address", "name", "status", "words", "created_at", "confirmed_at"]
-    list_filter = ["status", "tags", "created_at", "confirmed_at", "unsubscribed_at"]
+    list_filter = [
+        "status",
+        "tags",
+        "created_at",
+        "confirmed_at",
+        "unsubscribed_at",
+        ("unreachable_since", admin.EmptyFieldListFilter),
+    ]
     search_fields = ["address", "address_key", "name", "tags__name"]
     search_help_text = "Suche nach E-Mail-Adresse, Name oder Schlagwort oder einem Teil davon"
     ordering = ["-created_at"]
@@ -69,6 +84,7 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
         "created_at",
         "confirmed_at",
         "unsubscribed_at",
+        "unreachable_since",
         "mail_requested_at",
         "mail_sent_at",
     ]
@@ -81,6 +97,7 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
             ("daten", "data", require_POST(self.data_view), may_look),
             ("schlagwoerter", "tags", require_POST(self.tags_view), may_change),
             ("abmelden", "leave", require_POST(self.leave_view), may_change),
+            ("zustellen", "deliver_again", require_POST(self.deliver_again_view), may_change),
             ("sperren", "block", require_POST(self.block_view), may_change),
             ("loeschen", "erase", self.erase_view, self.has_erase_permission),
         ]
@@ -176,6 +193,13 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
     def leave_view(self, request: HttpRequest, person: Subscriber) -> HttpResponse:
         if subscriptions.unsubscribe(person.public_id, now=timezone.now(), by=Event.By.COACH):
             self.message_user(request, "Abgemeldet.", messages.SUCCESS)
+        return redirect("admin:newsletter_subscriber_change", person.pk)
+
+    def deliver_again_view(self, request: HttpRequest, person: Subscriber) -> HttpResponse:
+        """Write again to somebody whose mail came back: they may have told the coach that it works."""
+        now, by = timezone.now(), Event.By.COACH
+        if feedback.deliver_again(person.public_id, now=now, by=by):
+            self.message_user(request, "Wird wieder beschickt.", messages.SUCCESS)
         return redirect("admin:newsletter_subscriber_change", person.pk)
 
     def block_view(self, request: HttpRequest, person: Subscriber) -> HttpResponse:

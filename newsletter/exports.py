@@ -100,7 +100,6 @@ def _object(person: Subscriber, suppressed: list[str]) -> dict[str, Any]:
         "mail_requested_at": _text(person.mail_requested_at),
         "mail_sent_at": _text(person.mail_sent_at),
         "suppressed": suppressed,
-        "unreachable_since": _text(person.unreachable_since),
         "consents": [
             _consent(consent, person) for consent in sorted(person.consents.all(), key=_by_time)
         ],
@@ -130,7 +129,6 @@ def _cells(person: Subscriber, suppressed: list[str]) -> list[str]:
         told["confirmed_at"] or "",
         told["unsubscribed_at"] or "",
         " ".join(suppressed),
-        told["unreachable_since"] or "",
         told["mail_requested_at"] or "",
         told["mail_sent_at"] or "",
         told["public_id"],

@@ -30,6 +30,7 @@ class Month:
 @dataclass(frozen=True)
 class Figures:
     readers: int
+    unreachable: int
     pending: int
     unsubscribed: int
     suppressed: int
@@ -38,8 +39,11 @@ class Figures:
 
 
 def claim() -> str:
-    """How many read along, rounded down to two digits; "" while there are few. One query."""
-    readers = Subscriber.objects.confirmed().count()
+    """How many read along, rounded down to two digits; "" while there are few. One query.
+
+    Only those whom it reaches: whose mail comes back reads nothing.
+    """
+    readers = Subscriber.objects.reachable().count()
     if readers < SMALLEST_CLAIM:
         return ""
     unit: int = 10 ** max(len(str(readers)) - 2, 0)
@@ -51,8 +55,10 @@ def claim() -> str:
 def figures(*, now: datetime) -> Figures:
     by_status = dict(Subscriber.objects.values_list("status").annotate(rows=Count("pk")).order_by())
     since = now - LATELY
+    reachable = Subscriber.objects.reachable().count()
     return Figures(
-        readers=by_status.get(Subscriber.Status.CONFIRMED, 0),
+        readers=reachable,
+        unreachable=by_status.get(Subscriber.Status.CONFIRMED, 0) - reachable,
         pending=by_status.get(Subscriber.Status.PENDING, 0),
         unsubscribed=by_status.get(Subscriber.Status.UNSUBSCRIBED, 0),
         suppressed=Suppression.objects.values("address_hash").distinct().count(),

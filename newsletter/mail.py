@@ -34,6 +34,7 @@ def send_already_subscribed(subscriber: Subscriber) -> None:
         context={
             "unsubscribe_link": unsubscribe_url(subscriber),
             "preferences_link": preferences_url(subscriber),
+            "is_unreachable": subscriber.unreachable_since is not None,
         },
         key=_key("already", subscriber),
     )

@@ -15,7 +15,6 @@ CREATED_AT = "eingetragen am"
 CONFIRMED_AT = "bestätigt am"
 LEFT_AT = "abgemeldet am"
 SUPPRESSED = "Sperre"
-UNREACHABLE_SINCE = "unzustellbar seit"
 MAIL_REQUESTED_AT = "E-Mail angefordert am"
 MAIL_SENT_AT = "E-Mail verschickt am"
 PUBLIC_ID = "Kennung"
@@ -31,7 +30,6 @@ HEADER = (
     CONFIRMED_AT,
     LEFT_AT,
     SUPPRESSED,
-    UNREACHABLE_SINCE,
     MAIL_REQUESTED_AT,
     MAIL_SENT_AT,
     PUBLIC_ID,

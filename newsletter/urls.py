@@ -25,6 +25,7 @@ urlpatterns = [
     path("einstellungen/<str:token>/postfach/", preferences.new_mailbox, name="new_mailbox"),
     path("einstellungen/<str:token>/daten/", preferences.data, name="data"),
     path("einstellungen/<str:token>/daten.json", preferences.data_file, name="data_file"),
+    path("einstellungen/<str:token>/zustellen/", preferences.deliver_again, name="deliver_again"),
     path("einstellungen/<str:token>/loeschen/", preferences.erase, name="erase"),
     path("einstellungen/<path:token>", preferences.overview),
     path("adresse/<str:token>/", preferences.move, name="move"),

@@ -167,6 +167,66 @@ def test_a_way_to_stripe_that_cannot_be_meant_is_refused_without_repeating_it(
         assert value not in str(refused.value)
 
 
+INBOX = "imaps://post%40praxis.example:ge%3Aheim@mail.praxis.example"
+
+
+def hearing(environ, **changes: str | None):
+    environ(**changes)
+    return environment.read().hearing
+
+
+def test_without_an_inbox_nobody_reads_what_comes_back(environ):
+    found = hearing(environ)
+
+    assert (found.address, found.host, found.webhook_secret) == ("", "", "")
+
+
+def test_the_inbox_is_read_over_tls_in_its_main_folder_unless_told_otherwise(environ):
+    found = hearing(environ, INBOX_URL=INBOX)
+
+    assert (found.host, found.port, found.folder) == ("mail.praxis.example", 993, "INBOX")
+    assert (found.user, found.password) == ("post@praxis.example", "ge:heim")
+    assert found.is_encrypted
+    other = hearing(environ, INBOX_URL=f"{INBOX}:1993/Mein%20Ordner")
+    assert (other.port, other.folder) == (1993, "Mein Ordner")
+
+
+def test_an_inbox_without_tls_lives_on_this_machine(environ):
+    found = hearing(environ, INBOX_URL="imap://post:4f9c27@127.0.0.1:1143/INBOX", **LOCAL)
+
+    assert (found.port, found.is_encrypted) == (1143, False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"INBOX_URL": "imap://post:4f9c27@127.0.0.1"}, "INBOX_URL must begin with imaps://"),
+        ({"INBOX_URL": "imap://post:4f9c27@mail.example", **LOCAL}, "must begin with imaps://"),
+        ({"INBOX_URL": "https://post:4f9c27@mail.example"}, "INBOX_URL must look like"),
+        ({"INBOX_URL": "imaps://post@mail.example/4f9c27"}, "INBOX_URL must look like"),
+        ({"INBOX_URL": "imaps://post:4f9c27@mail.example:x"}, "INBOX_URL must look like"),
+        ({"INBOX_URL": "imaps://post:4f9c27@[mail.example"}, "INBOX_URL must look like"),
+        ({"INBOX_URL": "imaps://post:4f9c27@mail.example/R%C3%BCck"}, "without umlauts"),
+        ({"INBOX_URL": "imaps://post:4f9c27%0D%0A@mail.example"}, "without umlauts"),
+        ({"INBOX_ADDRESS": "nobody"}, "INBOX_ADDRESS is 'nobody'"),
+        ({"INBOX_ADDRESS": "Post <post@praxis.example>"}, "use a bare address"),
+        ({"INBOX_ADDRESS": "post+x@praxis.example"}, "without a plus"),
+        ({"INBOX_ADDRESS": f"{'n' * 33}@praxis.example"}, "at most 32 characters"),
+        ({"ANYMAIL_WEBHOOK_SECRET": "4f9c27"}, "must look like user:password"),
+        ({"ANYMAIL_WEBHOOK_SECRET": "praxis:4f9c27"}, "at least 16 characters"),
+    ],
+)
+def test_an_inbox_that_cannot_be_meant_is_refused_without_repeating_the_password(
+    environ, changes, sentence
+):
+    environ(**changes)
+
+    with pytest.raises(ImproperlyConfigured, match=re.escape(sentence)) as refused:
+        environment.read()
+
+    assert "4f9c27" not in str(refused.value)
+
+
 def test_the_example_file_explains_every_variable():
     source = (ROOT / "coaching_site" / "environment.py").read_text()
     source += (ROOT / "coaching_site" / "gunicorn.py").read_text()

@@ -115,7 +115,6 @@ _OWN = {
     portable.CONFIRMED_AT: Column.CONFIRMED_AT,
     portable.LEFT_AT: Column.LEFT_AT,
     portable.SUPPRESSED: Column.SUPPRESSED,
-    portable.UNREACHABLE_SINCE: Column.BARRED_AT,
     portable.MAIL_REQUESTED_AT: Column.MAIL_REQUESTED_AT,
     portable.MAIL_SENT_AT: Column.MAIL_SENT_AT,
     portable.PUBLIC_ID: Column.PUBLIC_ID,

@@ -274,7 +274,6 @@ class Interpreter:
             "unreachable_since": _text(times.parse(get.get(Column.UNREACHABLE_SINCE, ""))),
             "mail_requested_at": _text(times.parse(get.get(Column.MAIL_REQUESTED_AT, ""))),
             "mail_sent_at": _text(times.parse(get.get(Column.MAIL_SENT_AT, ""))),
-            "unreachable_since": _text(times.parse(get.get(Column.BARRED_AT, ""))),
         }
 
     def _suppression(self, line: int, get: Mapping[Column, str]) -> Row:

@@ -13,7 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from coaching_site import limits, spam
-from newsletter import mail, preferences, quotas
+from newsletter import feedback, mail, preferences, quotas
 from newsletter.errors import LinkGone
 from newsletter.forms import LostLinkForm, MoveForm
 from newsletter.models import Event, Subscriber
@@ -52,12 +52,19 @@ def for_its_owner(view: OwnerView) -> LinkView:
 @for_its_owner
 @require_safe
 def overview(request: HttpRequest, token: str, owner: Subscriber) -> HttpResponse:
-    page = {
-        "token": token,
-        "owner": owner,
-        "unsubscribe_link": mail.unsubscribe_url(owner),
-    }
-    return render(request, "newsletter/preferences.html", page)
+    return _overview(request, token, owner)
+
+
+@csrf_exempt
+@for_its_owner
+@require_http_methods(["GET", "HEAD", "POST"])
+def deliver_again(request: HttpRequest, token: str, owner: Subscriber) -> HttpResponse:
+    """The button for readers whose mail came back: this link came by mail, so the mailbox works."""
+    if request.method != "POST":
+        return SeeOther(reverse("newsletter:preferences", args=[token]))
+    feedback.deliver_again(owner.public_id, by=Event.By.READER, now=timezone.now())
+    owner.refresh_from_db()
+    return _overview(request, token, owner, is_lifted=True)
 
 
 @csrf_exempt
@@ -170,3 +177,15 @@ def lost_link(request: HttpRequest) -> HttpResponse:
 @require_safe
 def link_sent(request: HttpRequest) -> HttpResponse:
     return render(request, "newsletter/link_sent.html")
+
+
+def _overview(
+    request: HttpRequest, token: str, owner: Subscriber, *, is_lifted: bool = False
+) -> HttpResponse:
+    page = {
+        "token": token,
+        "owner": owner,
+        "unsubscribe_link": mail.unsubscribe_url(owner),
+        "is_lifted": is_lifted,
+    }
+    return render(request, "newsletter/preferences.html", page)

@@ -429,3 +429,27 @@ def test_a_longer_history_takes_as_many_queries(admin_client, reader, now):
         asked.append(len(queries))
 
     assert asked[0] == asked[1]
+
+
+def test_the_coach_sees_whose_mail_came_back_and_writes_to_them_again(admin_client, reader, now):
+    path = f"{SUBSCRIBERS}{reader.pk}/change/"
+    assert "Wieder zustellen" not in shown(admin_client.get(path))
+    Subscriber.objects.update(unreachable_since=now + DAYS)
+    Suppression.objects.add(reader.address_key, Suppression.Reason.BOUNCED, now=now)
+
+    page = shown(admin_client.get(path))
+    assert "unzustellbar seit" in page
+    assert "Wieder zustellen" in page
+    admin_client.post(f"{SUBSCRIBERS}{reader.pk}/zustellen/")
+
+    reader.refresh_from_db()
+    assert (reader.unreachable_since, Suppression.objects.exists()) == (None, False)
+    assert reader.events.get(kind=Event.Kind.REACHABLE).by == "coach"
+
+
+def test_only_who_may_change_subscribers_writes_to_them_again(client, reader, django_user_model):
+    looker = django_user_model.objects.create_user("looker", is_staff=True)
+    looker.user_permissions.add(Permission.objects.get(codename="view_subscriber"))
+    client.force_login(looker)
+
+    assert client.post(f"{SUBSCRIBERS}{reader.pk}/zustellen/").status_code == 403

@@ -152,7 +152,7 @@ def test_the_page_rounds_down_and_says_nothing_of_a_small_list(client, practice,
 
 
 def test_large_numbers_are_written_as_germans_do(monkeypatch):
-    monkeypatch.setattr(Subscriber.objects.__class__, "confirmed", lambda _: _Counted(123_456))
+    monkeypatch.setattr(Subscriber.objects.__class__, "reachable", lambda _: _Counted(123_456))
 
     assert growth.claim() == "120.000"
 
@@ -163,6 +163,16 @@ class _Counted:
 
     def count(self) -> int:
         return self.rows
+
+
+def test_whose_mail_comes_back_is_not_claimed_and_is_a_figure_of_its_own(now):
+    many(60)
+    rows = Subscriber.objects.order_by("pk")[:10]
+    Subscriber.objects.filter(pk__in=rows).update(unreachable_since=now)
+
+    found = growth.figures(now=now)
+    assert growth.claim() == "50"
+    assert (found.readers, found.unreachable) == (50, 10)
 
 
 def test_only_confirmed_readers_count(practice, client, now):

@@ -9,7 +9,16 @@ from django.apps import apps
 from django.test import Client
 
 from coaching_site.append_only import erasing
-from newsletter import addresses, mail, preferences, subscriptions, suppressions, tasks, tokens
+from newsletter import (
+    addresses,
+    feedback,
+    mail,
+    preferences,
+    subscriptions,
+    suppressions,
+    tasks,
+    tokens,
+)
 from newsletter.errors import LinkGone
 from newsletter.import_models import Import, ImportRow
 from newsletter.models import (
@@ -607,3 +616,91 @@ def test_an_erasure_takes_the_old_lists_evidence_and_reports_along(reader, now):
 
     assert [row.evidence for row in Consent.objects.all()] == [{}]
     assert ADA not in str(list(ImportRow.objects.values()))
+
+
+# --- when mail came back ---
+
+
+@pytest.fixture
+def unreachable(reader, now) -> Subscriber:
+    """A reader whose mail came back for good a day later."""
+    feedback.record(
+        source="inbox",
+        event_id="1",
+        kind=Feedback.Kind.HARD,
+        code="550 5.1.1",
+        at=now + DAYS,
+        now=now + DAYS,
+        delivery=None,
+        address=ADA,
+    )
+    reader.refresh_from_db()
+    return reader
+
+
+def test_readers_whose_mail_came_back_get_it_again_with_one_button(client, unreachable):
+    page = shown(client.get(settings_path(unreachable)))
+    assert "E-Mails an dich kamen zurück" in page
+    assert "Seit dem 2. März 2027" in page
+    path = f"{settings_path(unreachable)}zustellen/"
+    assert path in page
+
+    answer = client.post(path)
+
+    unreachable.refresh_from_db()
+    assert "Du bekommst den Newsletter wieder." in shown(answer)
+    assert "kamen zurück" not in shown(client.get(settings_path(unreachable)))
+    assert unreachable.unreachable_since is None
+    assert not Suppression.objects.exists()
+    assert unreachable.events.get(kind=Event.Kind.REACHABLE).by == "reader"
+    assert not answer.cookies
+
+
+def test_looking_at_the_button_s_address_changes_nothing(client, unreachable):
+    path = settings_path(unreachable)
+
+    answer = client.get(f"{path}zustellen/")
+
+    unreachable.refresh_from_db()
+    assert (answer.status_code, answer["Location"]) == (303, path)
+    assert unreachable.unreachable_since is not None
+
+
+def test_readers_whose_mail_arrives_see_no_such_button(client, reader):
+    assert "Wieder zustellen" not in shown(client.get(settings_path(reader)))
+
+
+def test_who_left_is_not_asked_whether_mail_should_come_again(client, unreachable, now):
+    subscriptions.unsubscribe(unreachable.public_id, now=now + 2 * DAYS)
+
+    assert "Wieder zustellen" not in shown(client.get(settings_path(unreachable)))
+
+
+def test_an_unreachable_reader_who_signs_up_anew_is_told_how_to_be_reached(
+    unreachable, mailbox, run_jobs, now
+):
+    mailbox.clear()
+    sign_up(ADA, now + 3 * DAYS)
+    run_jobs()
+
+    (message,) = mailbox.to(ADA)
+    for words in (mail_server.text(message), mail_server.html(message)):
+        words = " ".join(words.split())
+        assert "E-Mails an dich kamen zurück" in words
+        assert "wieder zustellen" in words
+        assert "musst nichts weiter tun" not in words
+    assert path_in(message, "einstellungen") == settings_path(unreachable)
+
+
+def test_what_came_back_is_among_what_is_stored(unreachable, now):
+    told = preferences.everything_about(unreachable, now=now + 2 * DAYS)
+
+    assert told["Rückmeldungen"] == [
+        {
+            "Quelle": "inbox",
+            "Art": "unzustellbar",
+            "Antwort": "550 5.1.1",
+            "wann": now + DAYS,
+            "vermerkt am": now + DAYS,
+        }
+    ]
