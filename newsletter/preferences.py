@@ -255,17 +255,13 @@ def everything_about(subscriber: Subscriber, *, now: datetime) -> dict[str, obje
             _fields(row, leave_out=("id", "subscriber"))
             for row in subscriber.events.order_by("at", "pk")
         ],
-        "Rückmeldungen": [
-            _fields(row, leave_out=("id", "subscriber", "delivery", "event_id"))
-            for row in subscriber.feedback.order_by("at", "pk")
-        ],
         "Sperren": [_fields(row, leave_out=("id", "address_hash")) for row in of_address],
         "Zustellungen": [
             {"Betreff": row.issue.subject, **_fields(row, leave_out=OF_THE_SENDING)}
             for row in subscriber.deliveries.select_related("issue").order_by("pk")
         ],
         "Rückmeldungen": [
-            _fields(row, leave_out=("id", "subscriber", "delivery"))
+            _fields(row, leave_out=("id", "subscriber", "delivery", "event_id"))
             for row in subscriber.feedback.order_by("at", "pk")
         ],
     }

@@ -381,7 +381,7 @@ def built(issue: Issue, practice: Practice) -> Built:
         subject=issue.subject,
         preheader=issue.preheader,
         body=issue.body,
-        archive_url=links.absolute(f"{reverse('newsletter:subscribe')}{issue.slug}/"),
+        archive_url=links.absolute(reverse("newsletter:issue", args=[issue.slug or "entwurf"])),
         practice=practice,
         site_url=settings.SITE_URL,
     )
