@@ -62,7 +62,7 @@ class TaggingForm(ActionForm):
 
 @admin.register(Subscriber)
 class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
-    list_display = ["address", "name", "status", "words", "created_at", "confirmed_at"]
+    list_display = ["address", "name", "status", "words", "created", "confirmed"]
     list_filter = [
         "status",
         "tags",
@@ -119,6 +119,14 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
     def words(self, row: Subscriber) -> str:
         return ", ".join(tag.name for tag in row.tags.all())
 
+    @admin.display(description="eingetragen am", ordering="created_at")
+    def created(self, row: Subscriber) -> str:
+        return _short(row.created_at)
+
+    @admin.display(description="bestätigt am", ordering="confirmed_at")
+    def confirmed(self, row: Subscriber) -> str:
+        return _short(row.confirmed_at)
+
     def has_unsubscribe_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("newsletter.change_subscriber")
 
@@ -129,6 +137,7 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         may = {
+            "title": "Abos",
             "has_export_permission": self.has_view_permission(request),
             "has_import_permission": request.user.has_perm("newsletter.add_import"),
         }
@@ -277,7 +286,7 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
 
 @admin.register(Consent)
 class ConsentAdmin(ReadOnly, admin.ModelAdmin[Consent]):
-    list_display = ["address", "text_version", "requested_at", "confirmed_at", "withdrawn_at"]
+    list_display = ["address", "text_version", "requested", "confirmed", "withdrawn"]
     list_filter = [
         ("confirmed_at", admin.EmptyFieldListFilter),
         ("withdrawn_at", admin.EmptyFieldListFilter),
@@ -306,6 +315,18 @@ class ConsentAdmin(ReadOnly, admin.ModelAdmin[Consent]):
         "replaces",
         "evidence",
     ]
+
+    @admin.display(description="eingetragen am", ordering="requested_at")
+    def requested(self, row: Consent) -> str:
+        return _short(row.requested_at)
+
+    @admin.display(description="bestätigt am", ordering="confirmed_at")
+    def confirmed(self, row: Consent) -> str:
+        return _short(row.confirmed_at)
+
+    @admin.display(description="widerrufen am", ordering="withdrawn_at")
+    def withdrawn(self, row: Consent) -> str:
+        return _short(row.withdrawn_at)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Consent], search_term: str
@@ -468,6 +489,11 @@ def _read(text: str) -> Address | None:
         return addresses.parse(text)
     except addresses.NotAnAddress:
         return None
+
+
+def _short(moment: datetime | None) -> str:
+    """„25.11.2026 14:30“: so short that a list of several fits the page."""
+    return f"{timezone.localtime(moment):%d.%m.%Y %H:%M}" if moment else ""
 
 
 def _local(moment: datetime | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from django.apps import apps
@@ -435,6 +436,15 @@ def test_the_same_can_be_read_on_a_page(client, reader):
         "2026-11",
     ):
         assert words in page
+
+
+def test_lists_and_tables_are_shown_in_words(client, reader):
+    reader.tags.add(Tag.objects.create(name="Berlin"), Tag.objects.create(name="CTO"))
+
+    page = shown(client.get(f"{settings_path(reader)}daten/"))
+
+    assert re.search(r"Schlagwörter</dt>\s*<dd>\s*Berlin, CTO\s*</dd>", page)
+    assert re.search(r"Nachweis aus einem Import</dt>\s*<dd>\s*–\s*</dd>", page)
 
 
 def test_nobody_elses_data_stands_in_it(client, reader, bob):
