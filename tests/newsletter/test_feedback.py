@@ -461,6 +461,18 @@ def test_a_bounce_finds_its_delivery_by_the_address_it_came_back_to(inbox, reade
     assert noted.at == now + timedelta(seconds=5)
 
 
+@pytest.mark.parametrize(
+    "date", ["Fri, 1 Jan 0001 00:00:00 +0000", "Fri, 1 Jan 2100 00:00:00 +0000"]
+)
+def test_a_bounce_with_a_date_nobody_believes_is_from_now(inbox, reader, now, date):
+    mail = bounces.fill(bounces.POSTFIX, to=return_paths.envelope_sender(sent(reader, now).pk))
+    mail = mail.replace(b"Mon, 1 Mar 2027 08:00:05 +0000 (UTC)", date.encode())
+
+    feedback.take_in(mail, now=now + DAYS)
+
+    assert Feedback.objects.get().at == now + DAYS
+
+
 @pytest.mark.parametrize("mail", [bounces.POSTFIX, bounces.EXCHANGE, bounces.QMAIL])
 def test_a_bounce_to_another_address_finds_its_delivery_by_our_message_id(reader, now, mail):
     delivery = sent(reader, now + DAYS)
