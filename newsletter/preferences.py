@@ -242,10 +242,6 @@ def everything_about(subscriber: Subscriber, *, now: datetime) -> dict[str, obje
             _fields(row, leave_out=("id", "subscriber"))
             for row in subscriber.events.order_by("at", "pk")
         ],
-        "Rückmeldungen": [
-            _fields(row, leave_out=("id", "subscriber", "delivery", "event_id"))
-            for row in subscriber.feedback.order_by("at", "pk")
-        ],
         "Sperren": [_fields(row, leave_out=("id", "address_hash")) for row in of_address],
     }
 

@@ -608,17 +608,3 @@ def test_an_unreachable_reader_who_signs_up_anew_is_told_how_to_be_reached(
         assert "wieder zustellen" in words
         assert "musst nichts weiter tun" not in words
     assert path_in(message, "einstellungen") == settings_path(unreachable)
-
-
-def test_what_came_back_is_among_what_is_stored(unreachable, now):
-    told = preferences.everything_about(unreachable, now=now + 2 * DAYS)
-
-    assert told["Rückmeldungen"] == [
-        {
-            "Quelle": "inbox",
-            "Art": "unzustellbar",
-            "Antwort": "550 5.1.1",
-            "wann": now + DAYS,
-            "vermerkt am": now + DAYS,
-        }
-    ]
