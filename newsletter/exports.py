@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from newsletter import portable
-from newsletter.models import Consent, Subscriber, Suppression, suppression_hashes
+from newsletter.models import Consent, Event, Subscriber, Suppression, suppression_hashes
 
 PORTION = 1_000
 CSV_TYPE = "text/csv; charset=utf-8"
@@ -27,24 +27,33 @@ def csv_lines() -> Iterator[str]:
         yield csv_line(_cells(person, suppressed))
 
 
-def json_lines(*, now: datetime) -> Iterator[str]:
-    """The same as one JSON object, with the suppressions of people who are not on the list."""
-    yield f'{{"exported_at": "{_text(now)}",\n"subscribers": [\n'
-    separator = ""
-    for person, suppressed in _people():
-        yield separator + json.dumps(_object(person, suppressed), ensure_ascii=False)
-        separator = ",\n"
-    yield '\n],\n"suppressions": [\n'
-    separator = ""
+def suppression_lines() -> Iterator[str]:
+    """The suppressions, also of people who are not on the list; the import takes them back."""
+    yield bom_csv_line(portable.SUPPRESSION_HEADER)
     for row in Suppression.objects.order_by("pk").iterator(PORTION):
-        kept = {
-            "address_hash": row.address_hash,
-            "reason": row.reason,
-            "created_at": _text(row.created_at),
-        }
-        yield separator + json.dumps(kept)
+        yield csv_line([row.address_hash, "", row.reason, _text(row.created_at) or ""])
+
+
+def json_lines(*, now: datetime) -> Iterator[str]:
+    """All there is about the list as one JSON object: history, suppressions, proofs of the erased."""
+    nameless = Consent.objects.filter(subscriber=None).order_by("pk")
+    erasures = Event.objects.filter(subscriber=None).order_by("pk")
+    suppressions = Suppression.objects.order_by("pk")
+    yield f'{{"exported_at": "{_text(now)}"'
+    yield from _array("subscribers", (_whole(*each) for each in _people()))
+    yield from _array("suppressions", map(_suppression, suppressions.iterator(PORTION)))
+    yield from _array("nameless_consents", map(_whole_consent, nameless.iterator(PORTION)))
+    yield from _array("erasures", map(_event, erasures.iterator(PORTION)))
+    yield "}\n"
+
+
+def _array(name: str, objects: Iterable[dict[str, Any]]) -> Iterator[str]:
+    yield f',\n"{name}": [\n'
+    separator = ""
+    for each in objects:
+        yield separator + json.dumps(each, ensure_ascii=False)
         separator = ",\n"
-    yield "\n]}\n"
+    yield "\n]"
 
 
 def _people() -> Iterator[tuple[Subscriber, list[str]]]:
@@ -52,7 +61,7 @@ def _people() -> Iterator[tuple[Subscriber, list[str]]]:
     last = 0
     while portion := list(
         Subscriber.objects.filter(pk__gt=last)
-        .prefetch_related("tags", "consents")
+        .prefetch_related("tags", "consents", "events")
         .order_by("pk")[:PORTION]
     ):
         reasons = _suppressed(portion)
@@ -80,6 +89,8 @@ def _object(person: Subscriber, suppressed: list[str]) -> dict[str, Any]:
     return {
         "public_id": str(person.public_id),
         "address": person.address,
+        "address_number": person.address_number,
+        "unreachable_since": _text(person.unreachable_since),
         "name": person.name,
         "status": person.status,
         "tags": sorted(tag.name for tag in person.tags.all()),
@@ -89,10 +100,21 @@ def _object(person: Subscriber, suppressed: list[str]) -> dict[str, Any]:
         "mail_requested_at": _text(person.mail_requested_at),
         "mail_sent_at": _text(person.mail_sent_at),
         "suppressed": suppressed,
-        "unreachable_since": _text(person.unreachable_since),
         "consents": [
             _consent(consent, person) for consent in sorted(person.consents.all(), key=_by_time)
         ],
+    }
+
+
+def _whole(person: Subscriber, suppressed: list[str]) -> dict[str, Any]:
+    """The person with what no spreadsheet would know what to do with."""
+    return {
+        **_object(person, suppressed),
+        "consents": [
+            {**_consent(consent, person), **_whole_consent(consent)}
+            for consent in sorted(person.consents.all(), key=_by_time)
+        ],
+        "events": [_event(each) for each in sorted(person.events.all(), key=_by_moment)],
     }
 
 
@@ -107,17 +129,35 @@ def _cells(person: Subscriber, suppressed: list[str]) -> list[str]:
         told["confirmed_at"] or "",
         told["unsubscribed_at"] or "",
         " ".join(suppressed),
-        told["unreachable_since"] or "",
         told["mail_requested_at"] or "",
         told["mail_sent_at"] or "",
         told["public_id"],
+        str(told["address_number"]),
+        told["unreachable_since"] or "",
         json.dumps(told["consents"], ensure_ascii=False),
     ]
 
 
 def _consent(consent: Consent, person: Subscriber) -> dict[str, Any]:
+    """What the import reads back."""
+    return {"current": consent.pk == person.consent_id, **_words(consent)}
+
+
+def _whole_consent(consent: Consent) -> dict[str, Any]:
+    """`number` is what `replaces` speaks of."""
     return {
-        "current": consent.pk == person.consent_id,
+        "number": consent.pk,
+        "replaces": consent.replaces_id,
+        "kind": consent.kind,
+        **_words(consent),
+        "address_hash": consent.address_hash,
+        "network": consent.network,
+        "network_until": _text(consent.network_until),
+    }
+
+
+def _words(consent: Consent) -> dict[str, Any]:
+    return {
         "address": consent.address,
         "text": consent.text,
         "text_version": consent.text_version,
@@ -128,6 +168,27 @@ def _consent(consent: Consent, person: Subscriber) -> dict[str, Any]:
         "withdrawn_at": _text(consent.withdrawn_at),
         "evidence": consent.evidence,
     }
+
+
+def _event(event: Event) -> dict[str, Any]:
+    return {
+        "kind": event.kind,
+        "by": event.by,
+        "at": _text(event.at),
+        "detail": event.detail,
+    }
+
+
+def _suppression(row: Suppression) -> dict[str, Any]:
+    return {
+        "address_hash": row.address_hash,
+        "reason": row.reason,
+        "created_at": _text(row.created_at),
+    }
+
+
+def _by_moment(event: Event) -> tuple[datetime, int]:
+    return event.at, event.pk
 
 
 def _by_time(consent: Consent) -> tuple[datetime, int]:

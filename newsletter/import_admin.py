@@ -280,6 +280,9 @@ class ImportAdmin(admin.ModelAdmin[Import]):
         name = f"newsletter-{timezone.localdate(now)}"
         if request.GET.get("format") == "csv":
             return _download(exports.csv_lines(), exports.CSV_TYPE, f"{name}.csv")
+        if request.GET.get("format") == "sperren":
+            lines = exports.suppression_lines()
+            return _download(lines, exports.CSV_TYPE, f"{name}-sperren.csv")
         if request.GET.get("format") == "json":
             return _download(exports.json_lines(now=now), exports.JSON_TYPE, f"{name}.json")
         context = {"title": "Liste exportieren", "count": number(Subscriber.objects.count())}

@@ -107,8 +107,9 @@ class Import(models.Model):
 
     @property
     def may_be_mapped(self) -> bool:
-        """As long as nothing was taken over, the columns can be read differently."""
-        return not self.taking_over and not self.is_working and not self.report_gone
+        """As long as nothing was taken over and the file is there, it can be read differently."""
+        is_open = not self.taking_over and not self.is_working and not self.report_gone
+        return is_open and ImportPiece.objects.filter(file__run=self).exists()
 
     @property
     def may_start(self) -> bool:

@@ -15,10 +15,11 @@ CREATED_AT = "eingetragen am"
 CONFIRMED_AT = "bestätigt am"
 LEFT_AT = "abgemeldet am"
 SUPPRESSED = "Sperre"
-UNREACHABLE_SINCE = "unzustellbar seit"
 MAIL_REQUESTED_AT = "E-Mail angefordert am"
 MAIL_SENT_AT = "E-Mail verschickt am"
 PUBLIC_ID = "Kennung"
+ADDRESS_NUMBER = "wievielte Adresse"
+UNREACHABLE_SINCE = "unzustellbar seit"
 CONSENTS = "Einwilligungen"
 HEADER = (
     EMAIL,
@@ -29,12 +30,17 @@ HEADER = (
     CONFIRMED_AT,
     LEFT_AT,
     SUPPRESSED,
-    UNREACHABLE_SINCE,
     MAIL_REQUESTED_AT,
     MAIL_SENT_AT,
     PUBLIC_ID,
+    ADDRESS_NUMBER,
+    UNREACHABLE_SINCE,
     CONSENTS,
 )
+# The file of suppressions; by hand, a line may name an address instead of a hash.
+ADDRESS_HASH = "Prüfwert der Adresse"
+REASON = "Grund"
+SUPPRESSION_HEADER = (ADDRESS_HASH, EMAIL, REASON, CREATED_AT)
 
 # To a spreadsheet a formula (OWASP, CSV injection). Apostrophes before one count as well: else
 # „'=x“ written plainly and „=x“ written with protection would look the same.

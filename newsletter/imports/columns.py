@@ -34,7 +34,11 @@ class Column(StrEnum):
     MAIL_REQUESTED_AT = "mail_requested_at"
     MAIL_SENT_AT = "mail_sent_at"
     PUBLIC_ID = "public_id"
+    ADDRESS_NUMBER = "address_number"
+    UNREACHABLE_SINCE = "unreachable_since"
     CONSENTS = "consents"
+    ADDRESS_HASH = "address_hash"
+    REASON = "reason"
 
 
 LABELS = {
@@ -59,7 +63,11 @@ LABELS = {
     Column.MAIL_REQUESTED_AT: "E-Mail angefordert am (eigener Export)",
     Column.MAIL_SENT_AT: "E-Mail verschickt am (eigener Export)",
     Column.PUBLIC_ID: "Kennung (eigener Export)",
+    Column.ADDRESS_NUMBER: "wievielte Adresse (eigener Export)",
+    Column.UNREACHABLE_SINCE: "unzustellbar seit (eigener Export)",
     Column.CONSENTS: "Einwilligungen (eigener Export)",
+    Column.ADDRESS_HASH: "Prüfwert der Adresse (Export der Sperren)",
+    Column.REASON: "Grund der Sperre (Export der Sperren)",
 }
 
 # Headings as the tools write them, in lower case and without what is no letter or digit.
@@ -107,11 +115,14 @@ _OWN = {
     portable.CONFIRMED_AT: Column.CONFIRMED_AT,
     portable.LEFT_AT: Column.LEFT_AT,
     portable.SUPPRESSED: Column.SUPPRESSED,
-    portable.UNREACHABLE_SINCE: Column.BARRED_AT,
     portable.MAIL_REQUESTED_AT: Column.MAIL_REQUESTED_AT,
     portable.MAIL_SENT_AT: Column.MAIL_SENT_AT,
     portable.PUBLIC_ID: Column.PUBLIC_ID,
+    portable.ADDRESS_NUMBER: Column.ADDRESS_NUMBER,
+    portable.UNREACHABLE_SINCE: Column.UNREACHABLE_SINCE,
     portable.CONSENTS: Column.CONSENTS,
+    portable.ADDRESS_HASH: Column.ADDRESS_HASH,
+    portable.REASON: Column.REASON,
 }
 
 # A mere yes or no; anything else in such a column is no yes.
@@ -160,7 +171,7 @@ def known_headings() -> list[str]:
 
 def guess(headings: Sequence[str]) -> dict[str, str]:
     """Which of these headings mean what; one column for each meaning, the first that fits."""
-    if is_own_export(headings):
+    if is_own_export(headings) or {portable.ADDRESS_HASH, portable.REASON} <= set(headings):
         return {heading: _OWN[heading].value for heading in headings if heading in _OWN}
     found: dict[str, str] = {}
     for heading in headings:

@@ -19,7 +19,7 @@ from psycopg.types.json import Jsonb
 from newsletter import subscriptions
 from newsletter.import_models import Import
 from newsletter.imports.rows import UNKNOWN_VERSION, UNKNOWN_WORDS, Row
-from newsletter.models import Event, Suppression, suppression_hashes
+from newsletter.models import Event, Subscriber, Suppression, suppression_hashes
 
 COLUMNS = (
     "run_id, number, file_number, line, address, address_key, key_hash, name, tags, wish, suppress,"
@@ -160,7 +160,7 @@ RESTATE = """
 # Links in mails name the public id. It comes along, unless somebody here has it already.
 ADD_SUBSCRIBERS = """
     INSERT INTO newsletter_subscriber (id, public_id, address, address_key, name, status, consent_id,
-        created_at, confirmed_at, unsubscribed_at, mail_requested_at, mail_sent_at,
+        created_at, confirmed_at, unsubscribed_at, mail_requested_at, mail_sent_at, address_number,
         unreachable_since)
     SELECT subscriber_id,
         CASE WHEN own_id IS NULL OR own_time > 1
@@ -178,6 +178,8 @@ ADD_SUBSCRIBERS = """
         -- An import sends nothing, so no mail may be owed.
         CASE WHEN outcome = 'pending' THEN coalesce(sent_at, asked_at, created_at, %(now)s)
             WHEN own THEN coalesce(sent_at, asked_at) END,
+        -- Else the links of somebody's former mailbox would open their preferences again.
+        coalesce((record ->> 'address_number')::smallint, 1),
         (record ->> 'unreachable_since')::timestamptz
     FROM (
         SELECT b.*,
@@ -297,6 +299,7 @@ def take_over(lines: Range, *, now: datetime) -> dict[str, int]:
         barred = _barred(_keys(cursor, lines))
         cursor.execute("DROP TABLE IF EXISTS newsletter_batch")
         cursor.execute(BATCH, {**params, "barred": barred})
+        _let_the_returned_stay(cursor)
         _add_subscribers(cursor, params)
         for statement in (
             RESTATE,
@@ -383,15 +386,48 @@ def _add_subscribers(cursor: CursorWrapper, params: dict[str, Any]) -> None:
         raise Raced
 
 
+def _let_the_returned_stay(cursor: CursorWrapper) -> None:
+    """A hash tells nobody's name, so look whether it is a reader's who has come back since.
+
+    Only reasons that end with a sign-up of one's own are asked for; the others hold anyway.
+    """
+    lifted = list(Suppression.LIFTED_BY_THE_OWNER)
+    cursor.execute(
+        "SELECT record ->> 'address_hash', created_at FROM newsletter_batch"
+        " WHERE record ->> 'address_hash' IS NOT NULL AND suppress <@ %s::varchar[]",
+        [lifted],
+    )
+    since = dict(cursor.fetchall())
+    if not since:
+        return
+    readers = Subscriber.objects.confirmed().values_list("address_key", "confirmed_at")
+    returned = [
+        digest
+        for key, confirmed_at in readers.iterator()
+        for digest in suppression_hashes(key)
+        if digest in since and (since[digest] is None or since[digest] <= confirmed_at)
+    ]
+    cursor.execute(
+        "UPDATE newsletter_batch SET outcome = 'same', why = 'returned'"
+        " WHERE record ->> 'address_hash' = ANY(%s) AND suppress <@ %s::varchar[]",
+        [returned, lifted],
+    )
+
+
 def _suppress(cursor: CursorWrapper, now: datetime) -> None:
     cursor.execute(
-        "SELECT address_key, suppress FROM newsletter_batch WHERE suppress <> '{}'"
+        "SELECT address_key, record ->> 'address_hash', suppress, created_at FROM newsletter_batch"
+        " WHERE suppress <> '{}'"
         " AND outcome IN ('barred', 'new', 'unproven', 'left', 'pending', 'promoted')"
     )
     Suppression.objects.bulk_create(
         [
-            Suppression(address_hash=suppression_hashes(key)[0], reason=reason, created_at=now)
-            for key, reasons in cursor.fetchall()
+            Suppression(
+                address_hash=digest or suppression_hashes(key)[0],
+                reason=reason,
+                created_at=(since if digest else None) or now,
+            )
+            for key, digest, reasons, since in cursor.fetchall()
             for reason in reasons
         ],
         ignore_conflicts=True,

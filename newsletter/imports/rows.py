@@ -33,6 +33,7 @@ UNKNOWN_VERSION = "Import ohne Wortlaut"
 SUBSTACK_DELETIONS = "@deletion-request.substack.com"
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]+")
+_HASH = re.compile(r"[0-9a-f]{64}")
 _STATUS_WORDS = {
     "confirmed": Wish.ACTIVE,
     "unsubscribed": Wish.LEFT,
@@ -108,6 +109,8 @@ class Interpreter:
         if len(cells) > self.width and any(cell.strip() for cell in cells[self.width :]):
             raise BadLine(f"Diese Zeile hat {len(cells)} statt {self.width} Spalten.")
         get = {column: self._cell(cells, place) for column, place in self.places.items()}
+        if Column.REASON in self.places:
+            return self._suppression(record.line, get)
         address = self._address(get.get(Column.EMAIL, ""))
         row = Row(
             line=record.line,
@@ -267,10 +270,31 @@ class Interpreter:
         row.record = {
             "consents": consents,
             "public_id": _uuid(get.get(Column.PUBLIC_ID, "")),
+            "address_number": _small_number(get.get(Column.ADDRESS_NUMBER, "")),
+            "unreachable_since": _text(times.parse(get.get(Column.UNREACHABLE_SINCE, ""))),
             "mail_requested_at": _text(times.parse(get.get(Column.MAIL_REQUESTED_AT, ""))),
             "mail_sent_at": _text(times.parse(get.get(Column.MAIL_SENT_AT, ""))),
-            "unreachable_since": _text(times.parse(get.get(Column.BARRED_AT, ""))),
         }
+
+    def _suppression(self, line: int, get: Mapping[Column, str]) -> Row:
+        """A line of the suppressions' own export: an address or its hash, and why it is barred."""
+        reason = get.get(Column.REASON, "")
+        if reason not in _SUPPRESSIONS:
+            known = ", ".join(sorted(_SUPPRESSIONS))
+            raise BadLine(f"Diesen Grund einer Sperre gibt es nicht. Es gibt: {known}.")
+        since = self._moment(get.get(Column.CREATED_AT, ""))
+        row = Row(
+            line=line, wish=Wish.BARRED.value, suppress=[reason], created_at=since, left_at=since
+        )
+        digest = get.get(Column.ADDRESS_HASH, "").lower()
+        if get.get(Column.EMAIL):
+            address = self._address(get[Column.EMAIL])
+            row.address, row.address_key = address.shown, address.key
+        elif _HASH.fullmatch(digest):
+            row.record = {"address_hash": digest}
+        else:
+            raise BadLine("Hier fehlt die E-Mail-Adresse oder ihr Prüfwert.")
+        return row
 
     def _bad(self, record: Record, reason: str) -> Row:
         """For the report: what stands where the address should be."""
@@ -361,6 +385,11 @@ def _consent(told: Any) -> dict[str, Any]:
         "current": told.get("current") is True,
         **{name: _text(moment) for name, moment in moments.items()},
     }
+
+
+def _small_number(text: str) -> int:
+    """A number from 1 on that Postgres keeps in two bytes; 1 for anything else."""
+    return min(int(text), 32_767) if re.fullmatch(r"[1-9][0-9]{0,5}", text) else 1
 
 
 def _uuid(text: str) -> str | None:

@@ -130,10 +130,11 @@ def _put_departures_first(run: Import) -> None:
 
 
 def _stream(file: ImportFile) -> PieceStream:
-    return PieceStream(_pieces(file))
+    return PieceStream(pieces(file))
 
 
-def _pieces(file: ImportFile) -> Iterator[bytes]:
+def pieces(file: ImportFile) -> Iterator[bytes]:
+    """The bytes of a file, as far as they are kept, one piece in memory at a time."""
     number = 0
     while True:
         found = ImportPiece.objects.filter(file=file, number=number).values_list("data", flat=True)
@@ -207,7 +208,7 @@ def begin_check(
         locked = _locked(run.pk)
         if not locked.may_be_mapped:
             raise NotNow
-        _delete_rows(locked.pk)
+        delete_rows(locked.pk)
         Import.objects.filter(pk=locked.pk).update(
             status=Status.CHECKING,
             mapping=dict(mapping),
@@ -272,7 +273,7 @@ def discard(run: Import) -> bool:
         locked = _locked(run.pk)
         if locked.taking_over:
             return False
-        _delete_rows(locked.pk)
+        delete_rows(locked.pk)
         locked.delete()
     return True
 
@@ -287,29 +288,12 @@ def forget_old(*, now: datetime) -> int:
             if not run.taking_over:
                 discard(run)
             else:
-                _delete_rows(run.pk)
+                delete_rows(run.pk)
                 run.files.all().delete()
                 status = Status.DONE if run.status == Status.DONE else Status.STOPPED
                 Import.objects.filter(pk=run.pk).update(report_gone=True, status=status)
         count += 1
     return count
-
-
-def forget_address(address_key: str) -> None:
-    """Take someone who is being erased out of every report; their line is not taken over either."""
-    rows = ImportRow.objects.filter(address_key=address_key)
-    rows.update(
-        address="",
-        address_key="",
-        key_hash=None,
-        name="",
-        tags=[],
-        wish=ImportRow.Wish.NONE,
-        outcome=import_models.Outcome.GONE,
-        evidence=None,
-        record=None,
-        note="",
-    )
 
 
 def _locked(pk: int) -> Import:
@@ -324,7 +308,8 @@ def _enqueue(pk: int) -> None:
     jobs.enqueue_once("newsletter.work_on_import", key=f"newsletter.import.{pk}", run=pk)
 
 
-def _delete_rows(pk: int) -> None:
+def delete_rows(pk: int) -> None:
+    """Delete an import's lines, without a look at each."""
     rows = ImportRow.objects.filter(run_id=pk)
     rows._raw_delete(rows.db)
 

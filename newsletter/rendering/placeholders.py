@@ -6,6 +6,10 @@ an issue is built once for everyone, marks keep their places; for each mail they
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
 # Two characters of Unicode's private use area: nobody writes them, nothing escapes them.
 BEGIN, END = "\ue000", "\ue001"
 
@@ -15,7 +19,56 @@ WORDS = (FIRST_NAME, NAME)
 # What only the footer holds.
 UNSUBSCRIBE, PREFERENCES = "abmelden", "einstellungen"
 
+_MARK = re.compile(f"{BEGIN}([^|{BEGIN}{END}]*)[|]([^{BEGIN}{END}]*){END}")
+_WRITTEN = re.compile(r"\{\{([^{}|]*)(?:\|([^{}]*))?\}\}")
+_NEITHER = str.maketrans("", "", BEGIN + END)
+
+
+@dataclass(frozen=True)
+class Placeholder:
+    """One `{{ word | fallback }}` as the coach wrote it."""
+
+    word: str
+    fallback: str
+    written: str
+
+    @property
+    def is_known(self) -> bool:
+        return self.word in WORDS
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it can stand in a mail: a known word, and something to say without it."""
+        return self.is_known and bool(self.fallback)
+
 
 def mark(word: str, fallback: str = "") -> str:
-    """The mark that keeps the place of a word; it passes Markdown, HTML and CSS unchanged."""
-    return f"{BEGIN}{word}|{fallback}{END}"
+    """The mark that keeps the place of a word; it passes Markdown, HTML and CSS unchanged.
+
+    The fallback is written as it will stand there: escaped already, if the mark stands in HTML.
+    """
+    return f"{BEGIN}{word}|{without_marks(fallback)}{END}"
+
+
+def fill(text: str, values: Mapping[str, str], *, escape: Callable[[str], str] = str) -> str:
+    """Replace each mark by its escaped value or, where there is none, by its fallback."""
+
+    def filled(found: re.Match[str]) -> str:
+        value = values.get(found[1], "")
+        return escape(value) if value else found[2]
+
+    return _MARK.sub(filled, text)
+
+
+def without_marks(text: str) -> str:
+    """The text without the characters marks are made of, so that nobody can write one by hand."""
+    return text.translate(_NEITHER)
+
+
+def read(text: str, start: int = 0) -> Placeholder | None:
+    """The placeholder that begins exactly there, spaces and capitals aside, or None."""
+    found = _WRITTEN.match(text, start)
+    if found is None:
+        return None
+    word, fallback = (" ".join((part or "").split()) for part in found.groups())
+    return Placeholder(word.lower(), fallback, found[0])

@@ -5,15 +5,25 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import datetime
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
 from coaching_site.append_only import erasing
-from newsletter import exports, feedback, subscriptions
+from newsletter import (
+    addresses,
+    exports,
+    feedback,
+    models,
+    preferences,
+    subscriptions,
+    tokens,
+)
 from newsletter.models import (
     Consent,
+    Event,
     Feedback,
     Import,
     Subscriber,
@@ -21,13 +31,29 @@ from newsletter.models import (
     Tag,
     suppression_hashes,
 )
+from pages import consent
+from pages.models import Practice
 from tests.newsletter.conftest import ADA, DAYS, MINUTES, sign_up
-from tests.newsletter.import_tools import NOTHING_KNOWN, WORDS, bring, csv_bytes, people
+from tests.newsletter.import_tools import (
+    NOTHING_KNOWN,
+    WORDS,
+    bring,
+    checked,
+    csv_bytes,
+    people,
+    taken_over,
+)
 
 pytestmark = pytest.mark.django_db
 
 FIELDS = ("address", "address_key", "name", "status", "public_id", "created_at", "confirmed_at")
-MORE = ("unsubscribed_at", "mail_requested_at", "mail_sent_at", "unreachable_since")
+MORE = (
+    "unsubscribed_at",
+    "mail_requested_at",
+    "mail_sent_at",
+    "address_number",
+    "unreachable_since",
+)
 CONSENT = ("address", "kind", "text", "text_version", "text_sha256", "page", "requested_at")
 TIMES = ("confirmed_at", "withdrawn_at", "evidence")
 
@@ -43,9 +69,15 @@ def everyone(ask, now) -> None:
     back = subscriptions.confirm(ask("back@leser.example"), now=now + MINUTES)
     subscriptions.unsubscribe(back.public_id, now=now + DAYS)
     unreachable = subscriptions.confirm(ask("unreachable@leser.example"), now=now + MINUTES)
-    bounced = {"source": "smtp", "event_id": "1", "kind": Feedback.Kind.HARD, "code": "550 5.1.1"}
     feedback.record(
-        **bounced, at=now + DAYS, now=now + DAYS, delivery=None, address=unreachable.address
+        source="smtp",
+        event_id="1",
+        kind=Feedback.Kind.HARD,
+        code="550 5.1.1",
+        at=now + DAYS,
+        now=now + DAYS,
+        delivery=None,
+        address=unreachable.address,
     )
     sign_up("back@leser.example", now + 2 * DAYS)
     sign_up("pending@leser.example", now)
@@ -61,6 +93,9 @@ def everyone(ask, now) -> None:
         "unproven@leser.example,Una,a,,,",
     )
     bring(data, now, provenance=NOTHING_KNOWN)
+    Subscriber.objects.filter(address="again@leser.example").update(
+        address_number=3, unreachable_since=now + 4 * DAYS
+    )
     complained = Subscriber.objects.get(address="left@leser.example")
     for reason in ("complaint", "erased"):
         Suppression.objects.create(
@@ -209,6 +244,144 @@ def test_json_tells_the_same_and_the_suppressions_of_the_forgotten(everyone, now
     assert len(by_address["again@leser.example"]["consents"]) == 2
     assert by_address["=1+1@leser.example"]["tags"] == ["a", "b"]
     assert "0" * 64 in [row["address_hash"] for row in told["suppressions"]]
+
+
+def test_json_tells_the_whole_history(reader, now):
+    subscriptions.unsubscribe(reader.public_id, now=now + DAYS)
+    text = consent.coming_back(Practice.current())
+    back_at = now + DAYS + MINUTES
+    subscriptions.come_back(reader.public_id, consent=text, page="/", now=back_at)
+    Subscriber.objects.update(address_number=2, unreachable_since=now)
+    subscriptions.subscribe(
+        addresses.parse("bob@leser.example"), consent=text, page="/", network="8.8.4.0/24", now=now
+    )
+
+    ada, bob = json.loads("".join(exports.json_lines(now=now)))["subscribers"]
+
+    first, second = ada["consents"]
+    assert (first["replaces"], second["replaces"]) == (None, first["number"])
+    assert (ada["address_number"], ada["unreachable_since"]) == (2, now.isoformat())
+    kinds = {(event["kind"], event["by"]) for event in ada["events"]}
+    assert {("left", "reader"), ("came_back", "reader"), ("welcome_mail", "system")} <= kinds
+    (open_one,) = bob["consents"]
+    assert open_one["network"] == "8.8.4.0/24"
+    assert open_one["network_until"] == (now + models.NETWORK_LIFE).isoformat()
+
+
+def test_json_keeps_the_proofs_of_the_erased_without_a_name(reader, now):
+    preferences.erase(reader.public_id, by=Event.By.READER, now=now + DAYS)
+
+    whole = "".join(exports.json_lines(now=now))
+
+    assert ADA not in whole
+    (proof,) = json.loads(whole)["nameless_consents"]
+    assert proof["address_hash"] in suppression_hashes(ADA)
+    assert proof["withdrawn_at"] == (now + DAYS).isoformat()
+    assert [event["kind"] for event in json.loads(whole)["erasures"]] == ["erased"]
+
+
+def test_links_to_a_former_mailbox_stay_closed_when_the_list_comes_back(reader, now):
+    Subscriber.objects.update(address_number=2)
+    former = tokens.preferences_token(reader.public_id, 1)
+    data = exported()
+    empty_the_database()
+
+    bring(data, now + DAYS, provenance=NOTHING_KNOWN)
+
+    assert preferences.owner_of(former) is None
+    assert preferences.owner_of(tokens.preferences_token(reader.public_id, 2)) is not None
+
+
+# --- suppressions of their own ---------------------------------------------------------------
+
+
+def suppressions() -> list[tuple[str, str, datetime]]:
+    rows = Suppression.objects.order_by("address_hash", "reason")
+    return list(rows.values_list("address_hash", "reason", "created_at"))
+
+
+def bars() -> bytes:
+    return "".join(exports.suppression_lines()).encode()
+
+
+def test_suppressions_come_back_as_they_were(everyone, now):
+    Suppression.objects.add("weg@leser.example", "erased", now=now)
+    before, data = suppressions(), bars()
+    empty_the_database()
+
+    first = bring(data, now + DAYS, provenance=NOTHING_KNOWN)
+    second = bring(data, now + DAYS, provenance=NOTHING_KNOWN)
+
+    assert suppressions() == before
+    assert first.counts == second.counts == {"barred": len(before)}
+    assert people() == {}
+
+
+def test_they_keep_those_away_whom_no_import_may_bring_back(now):
+    Suppression.objects.add(ADA, "erased", now=now)
+    data = bars()
+    empty_the_database()
+    bring(data, now + DAYS, provenance=NOTHING_KNOWN)
+
+    bring(csv_bytes("E-Mail", ADA), now + DAYS)
+
+    assert people() == {}
+
+
+@pytest.mark.parametrize("reason", ["erased", "moved", "bounced"])
+def test_a_reader_who_came_back_since_is_not_silenced_by_an_old_file(ask, now, reason):
+    Suppression.objects.add(ADA, reason, now=now)
+    data = bars()
+    subscriptions.confirm(ask(at=now + DAYS), now=now + DAYS)
+    assert suppressions() == []
+
+    run = taken_over(checked(data, now + 2 * DAYS, provenance=NOTHING_KNOWN), now + 2 * DAYS)
+
+    assert run.counts == {"same": 1}
+    assert (suppressions(), people()) == ([], {ADA: "confirmed"})
+
+
+@pytest.mark.parametrize("reason", ["complaint", "blocked"])
+def test_whoever_complained_stays_silenced(ask, now, reason):
+    subscriptions.confirm(ask(at=now + DAYS), now=now + DAYS)
+    Suppression.objects.add(ADA, reason, now=now)
+    before, data = suppressions(), bars()
+    Suppression.objects.all().delete()
+
+    bring(data, now + 2 * DAYS, provenance=NOTHING_KNOWN)
+
+    assert suppressions() == before
+
+
+def test_a_line_may_name_an_address_and_a_bad_one_costs_itself_alone(reader, now):
+    data = csv_bytes(
+        "Prüfwert der Adresse;E-Mail-Adresse;Grund;eingetragen am",
+        f";{ADA};complaint;2027-03-02T00:00:00+00:00",
+        ";neu@leser.example;blocked;",
+        ";neu@leser.example;unbekannt;",
+        "abc;;blocked;",
+        f"{'A' * 64};;blocked;",
+    )
+
+    run = bring(data, now + 2 * DAYS, provenance=NOTHING_KNOWN)
+
+    assert run.counts == {"barred": 3, "invalid": 2}
+    assert people() == {ADA: "unsubscribed"}
+    found = Suppression.objects.among([ADA, "neu@leser.example"])
+    assert found == {ADA, "neu@leser.example"}
+    assert ("a" * 64, "blocked") in [row[:2] for row in suppressions()]
+
+
+def test_the_desk_and_the_command_hand_them_out(admin_client, tmp_path, now):
+    Suppression.objects.add(ADA, "erased", now=now)
+    page = "/verwaltung/newsletter/import/export/"
+    assert "?format=sperren" in admin_client.get(page).content.decode()
+
+    download = admin_client.get(f"{page}?format=sperren")
+    call_command("export_subscribers", str(tmp_path / "x.csv"), "--format=suppressions")
+
+    assert b"".join(download.streaming_content) == bars() == (tmp_path / "x.csv").read_bytes()
+    assert "sperren.csv" in download["Content-Disposition"]
 
 
 def test_an_empty_list_is_exported_too(now):

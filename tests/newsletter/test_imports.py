@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from newsletter import addresses, subscriptions
+from newsletter import subscriptions
 from newsletter.imports import running
 from newsletter.models import Consent, Import, Subscriber, Suppression, suppression_hashes
 from tests.newsletter.conftest import ADA, DAYS, MINUTES, sign_up
@@ -657,13 +657,3 @@ def test_a_list_nobody_took_over_is_forgotten(now):
     assert running.forget_old(now=now + 8 * DAYS) == 1
 
     assert Import.objects.count() == 0
-
-
-def test_an_erased_person_leaves_the_reports_too(now):
-    run = checked(csv_bytes("E-Mail,Name", f"{ADA},Ada", f"{BOB},Bob"), now)
-
-    running.forget_address(addresses.parse(ADA).key)
-    run = taken_over(run, now)
-
-    assert people() == {BOB: "confirmed"}
-    assert ADA not in str(list(run.rows.values()))

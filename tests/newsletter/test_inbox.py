@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from coaching_site.environment import Hearing
-from newsletter import inbox, inbox_sync, return_paths
+from newsletter import feedback, inbox, inbox_sync, return_paths
 from newsletter.models import Feedback, Inbox
 from newsletter.tasks import tell_about_inbox
 from tests import imap_server
@@ -195,14 +195,14 @@ def test_a_worker_that_died_before_the_mark_reads_again_and_counts_once(box, del
 def test_what_a_mail_causes_and_the_mark_are_one(box, delivery, now, monkeypatch):
     box.receive(bounce(delivery))
     box.receive(bounce(delivery, bounces.QMAIL))
-    take_in = inbox_sync.feedback.take_in
+    take_in = feedback.take_in
 
     def die_at_the_second(raw, **values):
         take_in(raw, **values)
         if b"qmail" in raw:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(inbox_sync.feedback, "take_in", die_at_the_second)
+    monkeypatch.setattr(feedback, "take_in", die_at_the_second)
     with pytest.raises(KeyboardInterrupt):
         inbox_sync.refresh(now=now)
 

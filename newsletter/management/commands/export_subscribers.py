@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,22 @@ from django.utils import timezone
 
 from newsletter import exports
 
+FORMATS: dict[str, Callable[[], Iterator[str]]] = {
+    "csv": exports.csv_lines,
+    "json": lambda: exports.json_lines(now=timezone.now()),
+    "suppressions": exports.suppression_lines,
+}
+
 
 class Command(BaseCommand):
-    help = "The list with states, tags, times and consents as CSV (the import reads it) or JSON."
+    help = "The list as CSV, its suppressions as CSV (the import reads both), or all of it as JSON."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", nargs="?", type=Path, help="standard output, if left out")
-        parser.add_argument("--format", choices=["csv", "json"], default="csv")
+        parser.add_argument("--format", choices=list(FORMATS), default="csv")
 
     def handle(self, **options: Any) -> None:
-        as_json = options["format"] == "json"
-        lines = exports.json_lines(now=timezone.now()) if as_json else exports.csv_lines()
+        lines = FORMATS[options["format"]]()
         path: Path | None = options["file"]
         if path is None:
             for line in lines:

@@ -1,0 +1,75 @@
+"""Makes small, clean pictures of whatever the coach uploads."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from typing import IO
+
+from django.core.files.base import ContentFile
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+LARGEST_UPLOAD = 15 * 1024 * 1024
+LARGEST_PIXELS = 50_000_000
+TOO_MANY_PIXELS = "Das Bild hat zu viele Bildpunkte. Nimm ein kleineres."
+SUFFIXES = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
+
+
+class NotAPicture(Exception):
+    """The upload cannot be used; the message is the sentence for the coach."""
+
+
+def opened(upload: IO[bytes], size: int) -> Image.Image:
+    """The picture in an upload of `size` bytes: upright, in sRGB, without metadata.
+
+    Its mode is RGB, or RGBA if it may let something through. Raises NotAPicture.
+    """
+    if size > LARGEST_UPLOAD:
+        raise NotAPicture("Das Bild ist größer als 15 MB. Nimm ein kleineres.")
+    try:
+        with Image.open(upload) as picture:
+            if picture.width * picture.height > LARGEST_PIXELS:
+                raise NotAPicture(TOO_MANY_PIXELS)
+            upright = _in_srgb(ImageOps.exif_transpose(picture))
+    except Image.DecompressionBombError:
+        raise NotAPicture(TOO_MANY_PIXELS) from None
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
+        raise NotAPicture(
+            "Diese Datei ist kein Bild, das wir lesen können. Nimm JPEG oder PNG."
+        ) from None
+    upright.info.clear()
+    return upright
+
+
+def narrowed(picture: Image.Image, width: int) -> Image.Image:
+    """The picture, made smaller if it is wider than that or more than three times as high."""
+    picture.thumbnail((width, width * 3))
+    return picture
+
+
+def is_transparent(picture: Image.Image) -> bool:
+    return picture.mode == "RGBA" and picture.getchannel("A").getextrema() != (255, 255)
+
+
+def packed(picture: Image.Image, kind: str, **how: object) -> ContentFile[bytes]:
+    """The picture as a file. Its name is a hash of the content: what changes gets a new address."""
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **how)
+    content = buffer.getvalue()
+    return ContentFile(content, name=f"{hashlib.sha256(content).hexdigest()[:16]}.{SUFFIXES[kind]}")
+
+
+def _in_srgb(picture: Image.Image) -> Image.Image:
+    """Without its colour profile, which few mail programs follow, but looking the same."""
+    mode = "RGBA" if picture.has_transparency_data else "RGB"
+    profile = picture.info.get("icc_profile")
+    converted = picture.convert(mode)
+    if profile and picture.mode in ("RGB", "RGBA"):
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            ImageCms.profileToProfile(
+                converted, source, ImageCms.createProfile("sRGB"), inPlace=True
+            )
+        except (ImageCms.PyCMSError, OSError):
+            pass  # a broken profile says nothing about the picture
+    return converted
