@@ -43,6 +43,8 @@ class Read:
     written_at: datetime | None
 
 
+# A mail daemon says early what is the matter; and whoever wants to keep us busy writes much.
+MOST_LETTERS = 20_000
 # RFC 3463 section 3.2: these do not speak of the recipient's address, but of a valid one, of the
 # sender's address, of the path behind; Exchange's 90 of what the sender sent that day.
 _NOT_THE_RECIPIENT = (5, 7, 8, 9, 90)
@@ -75,7 +77,7 @@ _RETURNED = re.compile(
     r"|ursprüngliche nachrichtenkopf).*",
     re.IGNORECASE | re.MULTILINE | re.DOTALL,
 )
-_TAGS = re.compile(r"<(style|script|head)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+_TAGS = re.compile(r"<(style|script|head)\b.*?</\1\s*>|<[^<>]*>", re.IGNORECASE | re.DOTALL)
 _RECIPIENTS = (
     "Delivered-To",
     "X-Original-To",
@@ -92,6 +94,13 @@ _COMPLAINTS = ("abuse", "fraud")  # RFC 5965 section 7.3; the others complain ab
 
 def read(raw: bytes) -> Read:
     """Read one mail, whole or cut off; what cannot be understood counts as written by somebody."""
+    try:
+        return _read(raw)
+    except RecursionError:  # thousands of parts in each other: made to do harm, and no bounce
+        return Read(What.AUTOMATIC, "", (), hashlib.sha256(raw).hexdigest(), None)
+
+
+def _read(raw: bytes) -> Read:
     message = email.message_from_bytes(raw)
     what, code = _judge(message)
     return Read(
@@ -171,7 +180,7 @@ def _by_complaint(message: Message) -> tuple[What, str]:
 
 def _by_text(message: Message) -> tuple[What, str]:
     """Bounces in their senders' own words."""
-    text = _RETURNED.sub("", "\n".join(_texts(message)))
+    text = _RETURNED.sub("", "\n".join(_texts(message)))[:MOST_LETTERS]
     if _DELAYED.search(f"{_subject(message)}\n{text}"):
         return What.AUTOMATIC, ""
     return classify(text)
@@ -214,7 +223,7 @@ def _texts(message: Message) -> Iterator[str]:
     if kind not in ("text/plain", "text/html"):
         return
     payload = message.get_payload(decode=True)
-    text = _decoded(payload, message) if isinstance(payload, bytes) else ""
+    text = _decoded(payload, message)[:MOST_LETTERS] if isinstance(payload, bytes) else ""
     yield html.unescape(_TAGS.sub(" ", text)) if kind == "text/html" else text
 
 

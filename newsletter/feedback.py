@@ -8,7 +8,7 @@ before anything else, as in every other rule.
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
@@ -20,6 +20,7 @@ from newsletter.return_paths import Kind
 AT_ONCE, INBOX = "smtp", "inbox"
 # Whose mail came back so often lately is not written to any more.
 SOFT_BOUNCES, LATELY = 3, 5
+LONGEST_ON_THE_WAY = timedelta(days=30)
 
 _TRIED = (
     Delivery.State.IN_FLIGHT,
@@ -111,7 +112,7 @@ def take_in(raw: bytes, *, now: datetime) -> bool:
         event_id=mail.identity,
         kind=kind,
         code=mail.code,
-        at=min(mail.written_at or now, now),
+        at=_believable(mail.written_at, now=now),
         now=now,
         delivery=named[1],
         address=None,
@@ -133,6 +134,13 @@ def deliver_again(public_id: uuid.UUID, *, by: Event.By, now: datetime) -> bool:
         bounced.filter(reason=Suppression.Reason.BOUNCED).delete()
         subscriptions.note(person, Event.Kind.REACHABLE, by=by, now=now)
         return True
+
+
+def _believable(written_at: datetime | None, *, now: datetime) -> datetime:
+    """The time a mail claims to be from, if a bounce of these days can be."""
+    if written_at is None or not now - LONGEST_ON_THE_WAY <= written_at <= now:
+        return now
+    return written_at
 
 
 def _find(delivery: int | None, address: str | None) -> tuple[Subscriber | None, Delivery | None]:

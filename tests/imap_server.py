@@ -65,7 +65,7 @@ class Session:
         self._say(b"* OK ready")
         await self.writer.drain()
         while line := await self.reader.readline():
-            tag, _, command = line.decode("ascii").strip().partition(" ")
+            tag, _, command = line.decode("ascii", "replace").strip().partition(" ")
             words = command.upper()
             self.box.commands.append("LOGIN" if words.startswith("LOGIN") else command)
             await asyncio.sleep(self.box.seconds)

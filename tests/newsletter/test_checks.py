@@ -11,7 +11,7 @@ from newsletter import return_paths
 from newsletter.checks import the_inbox_is_whole
 
 
-def ids(settings, address: str, host: str) -> list[str]:
+def ids(settings, address: str, host: str) -> list[str | None]:
     settings.INBOX_ADDRESS = address
     settings.INBOX = replace(settings.INBOX, host=host)
     return [found.id for found in the_inbox_is_whole()]

@@ -193,6 +193,21 @@ def test_every_verdict_about_a_mail_can_be_kept():
     assert kept <= set(Feedback.Kind.values)
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"Content-Type: message/rfc822\r\n\r\n" * 6_000,
+        b"".join(
+            b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (each, each)
+            for each in range(3_000)
+        ),
+        b"From: " + b"(" * 90_000 + b"\r\n\r\n",
+    ],
+)
+def test_a_mail_made_to_exhaust_the_reader_is_passed_over(raw):
+    assert dsn.read(raw).what is What.AUTOMATIC
+
+
 def test_no_damage_to_a_mail_stops_the_reading():
     dice = random.Random(4711)
     mails = [*EVERY_FORMAT, bounces.COMPLAINT, bounces.WRITTEN]

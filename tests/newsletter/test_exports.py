@@ -69,9 +69,15 @@ def everyone(ask, now) -> None:
     back = subscriptions.confirm(ask("back@leser.example"), now=now + MINUTES)
     subscriptions.unsubscribe(back.public_id, now=now + DAYS)
     unreachable = subscriptions.confirm(ask("unreachable@leser.example"), now=now + MINUTES)
-    bounced = {"source": "smtp", "event_id": "1", "kind": Feedback.Kind.HARD, "code": "550 5.1.1"}
     feedback.record(
-        **bounced, at=now + DAYS, now=now + DAYS, delivery=None, address=unreachable.address
+        source="smtp",
+        event_id="1",
+        kind=Feedback.Kind.HARD,
+        code="550 5.1.1",
+        at=now + DAYS,
+        now=now + DAYS,
+        delivery=None,
+        address=unreachable.address,
     )
     sign_up("back@leser.example", now + 2 * DAYS)
     sign_up("pending@leser.example", now)

@@ -158,13 +158,11 @@ def test_the_third_soft_bounce_in_five_mails_makes_unreachable(reader, tell, now
     mails = [sent(reader, now + DAYS) for _ in range(5)]
     for delivery in (mails[0], mails[2]):
         tell(Feedback.Kind.SOFT, delivery)
-    reader.refresh_from_db()
-    assert reader.unreachable_since is None
+    assert Subscriber.objects.reachable().exists()
 
     tell(Feedback.Kind.SOFT, mails[4])
 
-    reader.refresh_from_db()
-    assert reader.unreachable_since is not None
+    assert not Subscriber.objects.reachable().exists()
     assert (reasons(), events(reader)) == (["bounced"], [("unreachable", "system")])
 
 
@@ -459,6 +457,18 @@ def test_a_bounce_finds_its_delivery_by_the_address_it_came_back_to(inbox, reade
     noted = Feedback.objects.get()
     assert (noted.delivery, noted.kind, noted.code) == (delivery, "hard", "550 5.1.1")
     assert noted.at == now + timedelta(seconds=5)
+
+
+@pytest.mark.parametrize(
+    "date", ["Fri, 1 Jan 0001 00:00:00 +0000", "Fri, 1 Jan 2100 00:00:00 +0000"]
+)
+def test_a_bounce_with_a_date_nobody_believes_is_from_now(inbox, reader, now, date):
+    mail = bounces.fill(bounces.POSTFIX, to=return_paths.envelope_sender(sent(reader, now).pk))
+    mail = mail.replace(b"Mon, 1 Mar 2027 08:00:05 +0000 (UTC)", date.encode())
+
+    feedback.take_in(mail, now=now + DAYS)
+
+    assert Feedback.objects.get().at == now + DAYS
 
 
 @pytest.mark.parametrize("mail", [bounces.POSTFIX, bounces.EXCHANGE, bounces.QMAIL])

@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 
 from coaching_site.environment import Hearing
-from newsletter import inbox, inbox_sync, return_paths
+from newsletter import feedback, inbox, inbox_sync, return_paths
 from newsletter.models import Feedback, Inbox
-from newsletter.tasks import tell_about_inbox
+from newsletter.tasks import read_inbox, tell_about_inbox
 from tests import imap_server
 from tests.mail_server import html, text
 from tests.newsletter import bounces
@@ -151,6 +151,15 @@ def test_a_folder_s_name_may_hold_spaces_and_quotes(box, now, settings):
     assert Inbox.objects.get().trouble == ""
 
 
+def test_the_job_reads_what_came_since_last_time(box, delivery):
+    box.receive(bounce(delivery))
+
+    read_inbox(0)
+    read_inbox(0)
+
+    assert Feedback.objects.get().delivery == delivery
+
+
 def test_without_a_mailbox_nothing_happens(db, now):
     assert inbox_sync.refresh(now=now) == 0
     assert not Inbox.objects.exists()
@@ -195,14 +204,14 @@ def test_a_worker_that_died_before_the_mark_reads_again_and_counts_once(box, del
 def test_what_a_mail_causes_and_the_mark_are_one(box, delivery, now, monkeypatch):
     box.receive(bounce(delivery))
     box.receive(bounce(delivery, bounces.QMAIL))
-    take_in = inbox_sync.feedback.take_in
+    take_in = feedback.take_in
 
     def die_at_the_second(raw, **values):
         take_in(raw, **values)
         if b"qmail" in raw:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(inbox_sync.feedback, "take_in", die_at_the_second)
+    monkeypatch.setattr(feedback, "take_in", die_at_the_second)
     with pytest.raises(KeyboardInterrupt):
         inbox_sync.refresh(now=now)
 
@@ -280,6 +289,15 @@ def test_no_server_at_all_is_told(box, now, settings):
     inbox_sync.refresh(now=now)
 
     assert Inbox.objects.get().trouble == inbox.UNREACHABLE
+
+
+def test_without_a_certificate_no_password_leaves_the_house(box, now, settings):
+    settings.INBOX = replace(settings.INBOX, is_encrypted=True)
+
+    inbox_sync.refresh(now=now)
+
+    assert Inbox.objects.get().trouble == inbox.UNREACHABLE
+    assert box.asked("LOGIN") == []
 
 
 def test_the_coach_is_told_once_an_outage_and_when_it_is_over(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 
 import pytest
 from django.apps import apps
@@ -632,7 +633,7 @@ def test_an_erasure_takes_the_old_lists_evidence_and_reports_along(reader, now):
 
 
 @pytest.fixture
-def unreachable(reader, now) -> Subscriber:
+def unreachable(reader: Subscriber, now: datetime) -> Subscriber:
     """A reader whose mail came back for good a day later."""
     feedback.record(
         source="inbox",
@@ -700,17 +701,3 @@ def test_an_unreachable_reader_who_signs_up_anew_is_told_how_to_be_reached(
         assert "wieder zustellen" in words
         assert "musst nichts weiter tun" not in words
     assert path_in(message, "einstellungen") == settings_path(unreachable)
-
-
-def test_what_came_back_is_among_what_is_stored(unreachable, now):
-    told = preferences.everything_about(unreachable, now=now + 2 * DAYS)
-
-    assert told["Rückmeldungen"] == [
-        {
-            "Quelle": "inbox",
-            "Art": "unzustellbar",
-            "Antwort": "550 5.1.1",
-            "wann": now + DAYS,
-            "vermerkt am": now + DAYS,
-        }
-    ]

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -71,7 +72,7 @@ def postmark(**values: object) -> dict[str, object]:
     }
 
 
-def mailgun(message_id: str = "", **values: object) -> dict[str, object]:
+def mailgun(message_id: str = "", **values: object) -> dict[str, Any]:
     stamp, token = "1803974400", "t" * 50
     signed = hmac.new(KEY.encode(), f"{stamp}{token}".encode(), hashlib.sha256)
     return {
