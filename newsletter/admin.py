@@ -62,7 +62,7 @@ class TaggingForm(ActionForm):
 
 @admin.register(Subscriber)
 class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
-    list_display = ["address", "name", "status", "words", "created", "confirmed"]
+    list_display = ["address", "name", "status", "words", "created"]
     list_filter = [
         "status",
         "tags",
@@ -121,11 +121,7 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
 
     @admin.display(description="eingetragen am", ordering="created_at")
     def created(self, row: Subscriber) -> str:
-        return _short(row.created_at)
-
-    @admin.display(description="bestätigt am", ordering="confirmed_at")
-    def confirmed(self, row: Subscriber) -> str:
-        return _short(row.confirmed_at)
+        return _day(row.created_at)
 
     def has_unsubscribe_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("newsletter.change_subscriber")
@@ -318,15 +314,15 @@ class ConsentAdmin(ReadOnly, admin.ModelAdmin[Consent]):
 
     @admin.display(description="eingetragen am", ordering="requested_at")
     def requested(self, row: Consent) -> str:
-        return _short(row.requested_at)
+        return _day(row.requested_at)
 
     @admin.display(description="bestätigt am", ordering="confirmed_at")
     def confirmed(self, row: Consent) -> str:
-        return _short(row.confirmed_at)
+        return _day(row.confirmed_at)
 
     @admin.display(description="widerrufen am", ordering="withdrawn_at")
     def withdrawn(self, row: Consent) -> str:
-        return _short(row.withdrawn_at)
+        return _day(row.withdrawn_at)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Consent], search_term: str
@@ -491,9 +487,9 @@ def _read(text: str) -> Address | None:
         return None
 
 
-def _short(moment: datetime | None) -> str:
-    """„25.11.2026 14:30“: so short that a list of several fits the page."""
-    return f"{timezone.localtime(moment):%d.%m.%Y %H:%M}" if moment else ""
+def _day(moment: datetime | None) -> str:
+    """„25.11.2026“: so short that a list of several fits the page; each row's own page says more."""
+    return f"{timezone.localtime(moment):%d.%m.%Y}" if moment else ""
 
 
 def _local(moment: datetime | None) -> str:
