@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 
 from coaching_site import links, mail
 from newsletter import addresses, tokens
-from newsletter.models import Consent, Subscriber
+from newsletter.models import Consent, Inbox, Subscriber
 
 
 def send_confirmation(subscriber: Subscriber, *, token: str, expires_at: datetime) -> None:
@@ -61,6 +62,16 @@ def send_link(subscriber: Subscriber, *, key: str) -> None:
     )
 
 
+def send_inbox_failing(inbox: Inbox) -> None:
+    """Tell the coach that bounces are not read any more, and why."""
+    _send_about_inbox("inbox_failing", inbox, since=inbox.failing_since)
+
+
+def send_inbox_well(inbox: Inbox) -> None:
+    """Tell the coach that bounces are read again."""
+    _send_about_inbox("inbox_well", inbox, since=inbox.read_at)
+
+
 def preferences_url(subscriber: Subscriber) -> str:
     """The reader's own page: address, data, erasing. Good until the address changes."""
     token = tokens.preferences_token(subscriber.public_id, subscriber.address_number)
@@ -71,6 +82,15 @@ def unsubscribe_url(subscriber: Subscriber) -> str:
     """The reader's own way out. The same for every mail, and valid for years."""
     token = tokens.unsubscribe_token(subscriber.public_id)
     return links.absolute(reverse("newsletter:unsubscribe", args=[token]))
+
+
+def _send_about_inbox(template: str, inbox: Inbox, *, since: datetime | None) -> None:
+    mail.send(
+        f"newsletter/mail/{template}",
+        to=settings.COACH_EMAIL,
+        context={"inbox": inbox, "zone": timezone.get_default_timezone()},
+        key=f"newsletter.{template}:{inbox.pk}:{since.isoformat() if since else ''}",
+    )
 
 
 def _key(name: str, subscriber: Subscriber) -> str:

@@ -437,6 +437,7 @@ class Event(models.Model):
         CAME_BACK = "came_back", "Abmeldung zurückgenommen"
         MOVED = "moved", "Adresse geändert"
         UNREACHABLE = "unreachable", "unzustellbar"
+        REACHABLE = "reachable", "wieder beschickt"
         COMPLAINED = "complained", "über eine Ausgabe beschwert"
         BLOCKED = "blocked", "gesperrt"
         UNBLOCKED = "unblocked", "Sperre aufgehoben"
@@ -482,6 +483,7 @@ class Event(models.Model):
                         "came_back",
                         "moved",
                         "unreachable",
+                        "reachable",
                         "complained",
                         "blocked",
                         "unblocked",

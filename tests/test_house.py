@@ -25,6 +25,8 @@ FLOORS = {
         "addresses",
         "append_only",
         "tokens",
+        "return_paths",
+        "dsn",
         "networks",
         "public_holidays",
         "spam",
@@ -48,6 +50,7 @@ FLOORS = {
         "pictures",
         "kept",
         "consent",
+        "inbox",
     ),
     3: (
         "scheduling",
@@ -60,6 +63,8 @@ FLOORS = {
         "suppressions",
         "preflight",
         "dead_links",
+        "feedback",
+        "inbox_sync",
         "growth",
         "imports",
         "exports",
@@ -72,7 +77,7 @@ FLOORS = {
     ),
     4: ("cancellation", "checkout", "by_hand"),
     5: ("forms", "import_forms"),
-    6: ("views", "admin", "import_admin", "tasks", "commands", "site", "templatetags"),
+    6: ("views", "admin", "import_admin", "tasks", "webhooks", "commands", "site", "templatetags"),
     7: ("urls", "apps", "settings", "wsgi", "gunicorn", "local", "migrations"),
 }
 
