@@ -173,6 +173,11 @@ class Issue(models.Model):
         return self.status == self.Status.DRAFT
 
     @property
+    def last_changed_at(self) -> datetime:
+        """Since when the archive shows what it shows: since the sending, or a later correction."""
+        return max(self.started_at or self.changed_at, self.changed_at)
+
+    @property
     def is_running(self) -> bool:
         return self.status in (self.Status.SENDING, self.Status.PAUSED)
 

@@ -1,4 +1,4 @@
-"""The list's own mails. Each answers what somebody asked for, and none advertises anything."""
+"""The list's own mails. Each answers what somebody did, and none advertises anything."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from coaching_site import links, mail
 from newsletter import addresses, tokens
-from newsletter.models import Consent, Inbox, Subscriber
+from newsletter.models import Consent, Inbox, Issue, Subscriber
 
 
 def send_confirmation(subscriber: Subscriber, *, token: str, expires_at: datetime) -> None:
@@ -36,6 +36,22 @@ def send_already_subscribed(subscriber: Subscriber) -> None:
             "preferences_link": preferences_url(subscriber),
         },
         key=_key("already", subscriber),
+    )
+
+
+def send_welcome(subscriber: Subscriber, *, key: str) -> None:
+    """Tell a new reader that they are in, what to expect, and the ways to change their mind."""
+    mail.send(
+        "newsletter/mail/welcome",
+        to=subscriber.mailbox,
+        context={
+            "archive_link": links.absolute(reverse("newsletter:archive")),
+            "has_archive": Issue.objects.published().exists(),
+            "unsubscribe_link": unsubscribe_url(subscriber),
+            "preferences_link": preferences_url(subscriber),
+        },
+        key=f"newsletter.welcome:{subscriber.public_id}:{key}",
+        headers=one_click(unsubscribe_url(subscriber)),
     )
 
 
@@ -91,6 +107,14 @@ def _send_about_inbox(template: str, inbox: Inbox, *, since: datetime | None) ->
         context={"inbox": inbox, "zone": timezone.get_default_timezone()},
         key=f"newsletter.{template}:{inbox.pk}:{since.isoformat() if since else ''}",
     )
+
+
+def one_click(unsubscribe_link: str) -> dict[str, str]:
+    """What lets a mail program show its own button for leaving (RFC 8058 section 3.1)."""
+    return {
+        "List-Unsubscribe": f"<{unsubscribe_link}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }
 
 
 def _key(name: str, subscriber: Subscriber) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.db import models
@@ -313,6 +313,20 @@ class Consent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.address or 'gelöschte Adresse'}, Fassung {self.text_version}"
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether it was given elsewhere; what the old list knew about it is its evidence."""
+        return bool(self.evidence)
+
+    @property
+    def is_of_a_whole_list(self) -> bool:
+        """Whether its time is the day the coach named for everybody on an imported list."""
+        day = self.evidence.get("list_date")
+        return (
+            day is not None
+            and self.requested_at.astimezone(UTC).isoformat() == f"{day}T12:00:00+00:00"
+        )
 
     @property
     def takes_back(self) -> bool:

@@ -33,6 +33,17 @@ def answer_sign_up(*, subscriber: int, answer: bool, surplus: int = 0) -> None:
     subscriptions.note_mail_sent(row, kind, now=timezone.now())
 
 
+@app.task(name="newsletter.welcome", retry=jobs.PATIENT)
+def welcome(*, subscriber: int, since: str) -> None:
+    """Welcome whoever confirmed their sign-up at that time, once, if they are still on the list."""
+    row = Subscriber.objects.filter(pk=subscriber).first()
+    confirmed_at = datetime.fromisoformat(since)
+    if row is None or not subscriptions.owes_welcome(row, confirmed_at):
+        return
+    mail.send_welcome(row, key=since)
+    subscriptions.note_welcome(row, confirmed_at, now=timezone.now())
+
+
 @app.task(name="newsletter.ask_new_address", retry=jobs.PATIENT)
 def ask_new_address(*, request: int) -> None:
     """Ask the new address whether it wants the newsletter, if it may be asked and was not yet."""

@@ -51,6 +51,7 @@ FLOORS = {
         "kept",
         "consent",
         "inbox",
+        "feeds",
     ),
     3: (
         "scheduling",
@@ -60,7 +61,9 @@ FLOORS = {
         "limits",
         "subscriptions",
         "preferences",
+        "quotas",
         "suppressions",
+        "tagging",
         "preflight",
         "dead_links",
         "feedback",
