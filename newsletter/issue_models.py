@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -103,6 +103,8 @@ class Issue(models.Model):
     send_at = models.DateTimeField("Versand am", null=True, blank=True)
     started_at = models.DateTimeField("begonnen am", null=True, blank=True)
     finished_at = models.DateTimeField("beendet am", null=True, blank=True)
+    # The coach let it go on: what went wrong before does not stop it again.
+    resumed_at = models.DateTimeField("fortgesetzt am", null=True, blank=True)
     # How many were to get it when the audience was frozen; the ledger has a row for each.
     candidates = models.PositiveIntegerField("vorgesehen", null=True, blank=True)
     # Why it waits or was paused, for the coach; empty while all is well.
@@ -405,6 +407,16 @@ class Pace(models.Model):
     def current(cls) -> Pace:
         """The row, or an unsaved one with the defaults. Never writes."""
         return cls.objects.filter(pk=1).first() or cls(pk=1)
+
+    def limits(self) -> list[tuple[timedelta, int]]:
+        """Each window that is limited, and how many mails may begin in it."""
+        every = [
+            (timedelta(seconds=1), self.per_second),
+            (timedelta(minutes=1), self.per_minute),
+            (timedelta(hours=1), self.per_hour),
+            (timedelta(days=1), self.per_day),
+        ]
+        return [(window, limit) for window, limit in every if limit]
 
 
 class Feedback(models.Model):
