@@ -20,6 +20,7 @@ from django.views.decorators.http import require_POST
 from coaching_site.desk.csv_export import csv_response
 from newsletter import addresses, growth, preferences, subscriptions, suppressions
 from newsletter import import_admin as import_admin  # registers its own pages
+from newsletter import issue_admin as issue_admin  # registers its own pages
 from newsletter.addresses import Address
 from newsletter.forms import AddressField
 from newsletter.models import Consent, Event, Subscriber, Suppression

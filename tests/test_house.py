@@ -61,6 +61,7 @@ FLOORS = {
         "growth",
         "imports",
         "exports",
+        "writing",
         "notices",
         "reminders",
         "attendance",
@@ -69,8 +70,18 @@ FLOORS = {
         "health",
     ),
     4: ("cancellation", "checkout", "by_hand"),
-    5: ("forms", "import_forms"),
-    6: ("views", "admin", "import_admin", "tasks", "commands", "site", "templatetags"),
+    5: ("forms", "import_forms", "issue_forms"),
+    6: (
+        "views",
+        "admin",
+        "import_admin",
+        "issue_admin",
+        "sending_admin",
+        "tasks",
+        "commands",
+        "site",
+        "templatetags",
+    ),
     7: ("urls", "apps", "settings", "wsgi", "gunicorn", "local", "migrations"),
 }
 
