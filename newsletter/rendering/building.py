@@ -11,6 +11,9 @@ from django.utils.safestring import mark_safe
 from newsletter.rendering import markdown, placeholders
 from pages.models import Practice
 
+# Signs without width behind the preheader, so that no mailbox shows the letter's beginning there.
+PREHEADER_PADDING = "\u034f\u200c\u00a0" * 100
+
 _INLINER = css_inline.CSSInliner(load_remote_stylesheets=False)
 
 
@@ -39,6 +42,7 @@ def build(
     values = {
         "subject": _one_line(subject),
         "preheader": _one_line(preheader),
+        "padding": PREHEADER_PADDING,
         "archive_url": archive_url,
         "unsubscribe": placeholders.mark(placeholders.UNSUBSCRIBE),
         "preferences": placeholders.mark(placeholders.PREFERENCES),

@@ -7,7 +7,7 @@ its short list does not leave this module.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
@@ -30,8 +30,8 @@ TAGS = {
 ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "img": {"src", "alt", "width", "height"}}
 SCHEMES = {"http", "https", "mailto", "tel"}
 
-# A dash between words or numbers; not the „--force“ of a command.
-_DASH = re.compile(r"(?<=\s)--?(?=\s)|(?<=\d)--(?=\d)")
+# A dash between words or numbers; not the „--force“ of a command, nor „Vor- und Nachteile“.
+_DASH = re.compile(r"(?<=\s)--?(?=\s)|(?<=\s)--$|^--(?=\s)|(?<=\d)--(?=\d)")
 _PLACEHOLDER = "placeholder"
 
 
@@ -63,6 +63,14 @@ def inline(tokens: Sequence[Token]) -> list[Token]:
             found.append(token)
         found += inline(token.children or [])
     return found
+
+
+def words(tokens: Iterable[Token]) -> str:
+    """The bare words in tokens; those of a picture are what it stands for."""
+    found = (
+        words(token.children or []) if token.type == "image" else token.content for token in tokens
+    )
+    return " ".join("".join(found).split())
 
 
 def placeholder_of(token: Token) -> Placeholder | None:
@@ -98,7 +106,7 @@ def _read_placeholder(state: StateInline, silent: bool) -> bool:
 
 
 def _set_dashes(state: StateCore) -> None:
-    """A core rule: „ -- “ and „ - “ become dashes, „...“ an ellipsis; addresses stay."""
+    """A core rule: „ -- “ and „ - “ become dashes, „...“ an ellipsis; what is escaped stays."""
     previous = Token("", "", 0)
     for token in inline(state.tokens):
         if token.type == "text" and previous.info != "auto":
@@ -140,9 +148,8 @@ def _write_picture(
 ) -> str:
     """Our own picture, or its words: no mail asks a stranger's server for an image."""
     token = tokens[index]
-    alt = escape(renderer.renderInlineAsText(token.children, options, env))
-    number = pictures.number(token)
-    picture = env["pictures"].get(number)
+    alt = escape(words(token.children or []))
+    picture = env["pictures"].get(pictures.number(token))
     if picture is None:
         return f"[Bild: {alt}]"
     size = f'width="{picture.width}" height="{picture.height}"'
@@ -153,7 +160,7 @@ def _our_markdown() -> MarkdownIt:
     md = MarkdownIt("commonmark", {"html": False, "typographer": True, "quotes": "„“‚‘"})
     md.enable("smartquotes")
     md.inline.ruler.after("backticks", _PLACEHOLDER, _read_placeholder)
-    md.core.ruler.push("dashes", _set_dashes)
+    md.core.ruler.before("text_join", "dashes", _set_dashes)
     md.core.ruler.push("headings", _rank_headings)
     md.add_render_rule(_PLACEHOLDER, _write_placeholder)
     md.add_render_rule("image", _write_picture)

@@ -17,7 +17,7 @@ from coaching_site import pictures
 from newsletter.models import Picture
 
 WIDTH = 1200  # twice what a mail gives it, so that it is sharp on a telephone
-MAIL_WIDTH = 552  # what the rail of the mail's 600 pixels leaves
+MAIL_WIDTH = 568  # what the rail of the mail's 600 pixels leaves
 
 _ADDRESS = re.compile(r"bild:([0-9]{1,9})")
 

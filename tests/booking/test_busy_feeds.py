@@ -15,8 +15,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from booking import busy_feeds
-from booking.busy_feeds import Answer, FeedFailed, checked_url, fetch, is_public
+from booking.busy_feeds import Answer, FeedFailed, checked_url, fetch
 from booking.busy_times import Parsed
+from coaching_site.fetching import REDIRECTS, is_public
 from tests.booking import feed_server
 from tests.booking.feed_server import calendar_file
 
@@ -128,7 +129,7 @@ def test_a_server_that_drips_is_given_up_in_time_and_lets_go(server):
     assert "nicht rechtzeitig" in refusal(server.url, seconds=0.3)
     assert time.monotonic() - began < 1
     for _ in range(100):
-        if not any(thread.name == "busy-feed" for thread in threading.enumerate()):
+        if not any(thread.name == "fetching" for thread in threading.enumerate()):
             break
         time.sleep(0.02)
     else:
@@ -163,7 +164,7 @@ def test_what_does_not_speak_http_is_not_reachable(server, noise):
     assert "nicht erreichbar" in refusal(server.url)
 
 
-@pytest.mark.parametrize("status", busy_feeds.REDIRECTS)
+@pytest.mark.parametrize("status", REDIRECTS)
 def test_a_moved_calendar_is_followed(server, status):
     server.redirect("/neu/hier.ics", status=status)
     server.serve(FILE, path="/neu/hier.ics")
