@@ -99,7 +99,10 @@ class IssueForm(TextForm):
         max_length=80,
         help_text="Leer lassen: Sie entsteht aus dem Betreff.",
         widget=AdminTextInputWidget(),
-        error_messages={"invalid": "Nur Buchstaben, Ziffern und Bindestriche, ohne Leerzeichen."},
+        error_messages={
+            "invalid": "Nur Buchstaben, Ziffern und Bindestriche, ohne Leerzeichen.",
+            "unique": "Diese Adresse hat schon eine andere Ausgabe.",
+        },
     )
     tags = TagsField(
         Tag.objects.none(),
@@ -116,10 +119,7 @@ class IssueForm(TextForm):
         model = Issue
         fields = ["subject", "preheader", "body", "slug", "in_archive", "tags"]
         widgets = {"subject": AdminTextInputWidget(), "preheader": AdminTextInputWidget()}
-        error_messages = {
-            "subject": {"required": "Schreib einen Betreff."},
-            "slug": {"unique": "Diese Adresse hat schon eine andere Ausgabe."},
-        }
+        error_messages = {"subject": {"required": "Schreib einen Betreff."}}
 
     def __init__(self, data: Any = None, *, instance: Issue | None = None) -> None:
         initial = {"version": instance.changed_at} if instance else {}

@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.views.decorators.http import require_POST
 
-from newsletter import issue_pages, preflight
+from newsletter import dead_links, issue_pages
 from newsletter.errors import NewsletterError
 from newsletter.issue_forms import PaceForm, SendForm, TestForm, as_admin, show_version
 from newsletter.issue_pages import IssueView, preflight_of, short
@@ -91,11 +91,13 @@ def test(request: HttpRequest, issue: Issue, *, desk: ModelAdmin[Issue]) -> Http
 def check_links(request: HttpRequest, issue: Issue, *, desk: ModelAdmin[Issue]) -> HttpResponse:
     """Ask every server the issue links to, once somebody pressed the button."""
     asked = request.method == "POST"
+    found = dead_links.dead_links(issue) if asked else []
     context = {
         "title": f"Links prüfen: {issue.subject}",
         "issue": issue,
         "asked": asked,
-        "dead": preflight.dead_links(issue) if asked else [],
+        "dead": [problem for problem in found if problem.blocks],
+        "unsure": [problem for problem in found if not problem.blocks],
     }
     return issue_pages.shown(request, desk, "links", context)
 

@@ -78,6 +78,7 @@ FLOORS = {
         "admin",
         "import_admin",
         "issue_admin",
+        "issue_pages",
         "sending_admin",
         "tasks",
         "commands",
