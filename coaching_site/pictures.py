@@ -11,6 +11,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 LARGEST_UPLOAD = 15 * 1024 * 1024
 LARGEST_PIXELS = 50_000_000
+TOO_MANY_PIXELS = "Das Bild hat zu viele Bildpunkte. Nimm ein kleineres."
 SUFFIXES = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
 
 
@@ -28,9 +29,11 @@ def opened(upload: IO[bytes], size: int) -> Image.Image:
     try:
         with Image.open(upload) as picture:
             if picture.width * picture.height > LARGEST_PIXELS:
-                raise NotAPicture("Das Bild hat zu viele Bildpunkte. Nimm ein kleineres.")
+                raise NotAPicture(TOO_MANY_PIXELS)
             upright = _in_srgb(ImageOps.exif_transpose(picture))
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except Image.DecompressionBombError:
+        raise NotAPicture(TOO_MANY_PIXELS) from None
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
         raise NotAPicture(
             "Diese Datei ist kein Bild, das wir lesen können. Nimm JPEG oder PNG."
         ) from None

@@ -42,14 +42,13 @@ def dead_links(
 
     Asks the network, so it belongs outside of every transaction, and takes `seconds` at most.
     """
-    by_url = {
-        link.url: link.text
-        for link in reversed(contents.of(issue.body).links)
-        if link.url.lower().startswith(("http://", "https://")) and not is_own(link.url)
-    }
+    by_url: dict[str, str] = {}
+    for link in contents.of(issue.body).links:
+        if link.url.lower().startswith(("http://", "https://")) and not is_own(link.url):
+            by_url.setdefault(link.url, link.text)
     ask = partial(_problem, end=time.monotonic() + seconds, allowed=allowed, resolve=resolve)
     with ThreadPoolExecutor(LINKS_AT_ONCE, thread_name_prefix="dead-links") as pool:
-        found = pool.map(ask, reversed(by_url.items()))
+        found = pool.map(ask, by_url.items())
         return [problem for problem in found if problem is not None]
 
 

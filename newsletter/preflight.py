@@ -127,7 +127,7 @@ def _in_subject(issue: Issue) -> Iterator[Problem]:
 def _is_shouting(subject: str) -> bool:
     letters = [sign for sign in subject if sign.isalpha()]
     capitals = [sign for sign in letters if sign.isupper()]
-    is_loud = len(letters) >= FEWEST_LETTERS_TO_SHOUT and 2 * len(capitals) > len(letters)
+    is_loud = len(letters) >= FEWEST_LETTERS_TO_SHOUT and len(capitals) > 0.7 * len(letters)
     return is_loud or subject.count("!") > 1
 
 
@@ -138,7 +138,7 @@ def _in_body(body: str) -> Iterator[Problem]:
     if not body.strip():
         yield Problem("body", "Der Text fehlt. Schreib einen.")
         return
-    if not markdown.to_text(body).strip():
+    if not any(sign.isprintable() and sign != " " for sign in markdown.to_text(body)):
         yield Problem("text", "Vom Text bleibt nichts zu lesen. Schreib etwas, das man sieht.")
     found = contents.of(body)
     yield from _in_placeholders(found)
