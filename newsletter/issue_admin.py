@@ -292,6 +292,12 @@ class PictureAdmin(admin.ModelAdmin[Picture]):
             obj.uploaded_at = timezone.now()
         super().save_model(request, obj, form, change)
 
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        one_button = {"show_save_and_continue": False, "show_save_and_add_another": False}
+        return super().add_view(request, form_url, {**one_button, **(extra_context or {})})
+
     def response_add(
         self, request: HttpRequest, obj: Picture, post_url_continue: str | None = None
     ) -> HttpResponse:

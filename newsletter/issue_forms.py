@@ -72,7 +72,7 @@ class TextForm(forms.ModelForm[Issue]):
         strip=False,
         widget=forms.Textarea(attrs={"rows": 24, "class": "letter", "spellcheck": "true"}),
         validators=[MaxLengthValidator(LONGEST_BODY)],
-        help_text="In Markdown. Wie man es schreibt, steht daneben.",
+        help_text="In Markdown; „So schreibst du“ zeigt, wie.",
     )
 
     def clean_subject(self) -> str:

@@ -312,6 +312,16 @@ class PaceAdmin(admin.ModelAdmin[Pace]):
     ) -> Pace | None:
         return Pace.current() if object_id == "1" else None
 
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        one_button = {"show_save_and_continue": False, **(extra_context or {})}
+        return super().change_view(request, object_id, form_url, one_button)
+
     def save_model(self, request: HttpRequest, obj: Pace, form: Any, change: bool) -> None:
         obj.pk = 1
         super().save_model(request, obj, form, change)
