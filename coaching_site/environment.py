@@ -9,7 +9,7 @@ import ipaddress
 from dataclasses import dataclass
 from email.utils import parseaddr
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
@@ -18,7 +18,10 @@ from environs import Env, EnvError
 PROFILES = ("production", "local", "test")
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 SHORTEST_KEY = 32
+# What a reply address needs after the plus must fit into its local part (newsletter.return_paths).
+LONGEST_INBOX_NAME = 32
 STRIPE_API = "https://api.stripe.com"
+SHORTEST_SECRET = 16
 # Secret and restricted keys (https://docs.stripe.com/keys).
 LIVE_KEYS = ("sk_live_", "rk_live_")
 TEST_KEYS = ("sk_test_", "rk_test_")
@@ -52,6 +55,22 @@ class Paying:
 
 
 @dataclass(frozen=True)
+class Hearing:
+    """The mailbox that bounces come back to. An empty host means: nobody reads it."""
+
+    address: str
+    host: str
+    port: int
+    user: str
+    password: str
+    folder: str
+    is_encrypted: bool
+    # „user:password“ for the webhook of a mail provider; empty means: there is none. Mailgun signs too.
+    webhook_secret: str
+    mailgun_key: str
+
+
+@dataclass(frozen=True)
 class Environment:
     """All the settings an operator chooses, checked."""
 
@@ -64,6 +83,7 @@ class Environment:
     data_folder: str
     trusted_proxies: list[str]
     mailing: Mailing
+    hearing: Hearing
     paying: Paying
 
     @property
@@ -107,6 +127,7 @@ def _read(env: Env) -> Environment:
         data_folder=env.str("DATA_FOLDER", ".data"),
         trusted_proxies=[_network(value) for value in proxies],
         mailing=_mailing(env, profile),
+        hearing=_hearing(env, profile),
         paying=_paying(env, profile),
     )
 
@@ -179,6 +200,73 @@ def _mailing(env: Env, profile: str) -> Mailing:
         sender=_mailbox("MAIL_FROM", env.str("MAIL_FROM")),
         coach=_mailbox("COACH_EMAIL", env.str("COACH_EMAIL")),
     )
+
+
+def _hearing(env: Env, profile: str) -> Hearing:
+    return Hearing(
+        address=_inbox_address(env.str("INBOX_ADDRESS", "").strip()),
+        webhook_secret=_webhook_secret(env.str("ANYMAIL_WEBHOOK_SECRET", "")),
+        mailgun_key=env.str("ANYMAIL_MAILGUN_SIGNING_KEY", ""),
+        **_inbox(env.str("INBOX_URL", ""), profile),
+    )
+
+
+def _inbox_address(address: str) -> str:
+    if not address:
+        return ""
+    local = _mailbox("INBOX_ADDRESS", address).partition("@")[0]
+    if parseaddr(address)[1] != address or "+" in local or len(local) > LONGEST_INBOX_NAME:
+        raise ImproperlyConfigured(
+            f"INBOX_ADDRESS is {address!r}; use a bare address without a plus and with at most "
+            f"{LONGEST_INBOX_NAME} characters before the @: the site puts its own after it."
+        )
+    return address
+
+
+def _webhook_secret(secret: str) -> str:
+    user, _, password = secret.partition(":")
+    if secret and not (user and len(password) >= SHORTEST_SECRET):
+        raise ImproperlyConfigured(
+            "ANYMAIL_WEBHOOK_SECRET must look like user:password, with a password of at least "
+            f"{SHORTEST_SECRET} characters."
+        )
+    return secret
+
+
+def _inbox(url: str, profile: str) -> dict[str, Any]:
+    """The parts of INBOX_URL. No sentence repeats a value: it holds a password."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    folder = unquote(parts.path.strip("/")) or "INBOX"
+    is_known = parts.scheme in ("imap", "imaps") and parts.hostname and user and password
+    if url and not is_known:
+        raise ImproperlyConfigured(
+            "INBOX_URL must look like imaps://user:password@host/Folder, with special characters "
+            "of user and password in percent encoding."
+        )
+    told = user + password + folder
+    if not (told.isascii() and told.isprintable()):
+        raise ImproperlyConfigured(
+            "INBOX_URL holds a letter that old mail servers do not take; use a user, a password and "
+            "a folder without umlauts."
+        )
+    is_encrypted = parts.scheme == "imaps"
+    if url and not is_encrypted and (profile == "production" or not _is_loopback(url)):
+        raise ImproperlyConfigured(
+            "INBOX_URL must begin with imaps://: the password would travel for everyone to read."
+        )
+    return {
+        "host": parts.hostname or "",
+        "port": port or (993 if is_encrypted else 143),
+        "user": user,
+        "password": password,
+        "folder": folder,
+        "is_encrypted": is_encrypted,
+    }
 
 
 def _paying(env: Env, profile: str) -> Paying:

@@ -7,6 +7,7 @@ words again is saved. So a change shows at once, on every host, and nothing has 
 from __future__ import annotations
 
 import gzip
+import hashlib
 import re
 import threading
 from collections import OrderedDict
@@ -17,7 +18,7 @@ from typing import Any
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.utils.cache import patch_vary_headers
+from django.utils.cache import get_conditional_response, patch_vary_headers
 
 MOST_PAGES = 256
 
@@ -30,6 +31,8 @@ class Kept:
 
     plain: bytes
     gzipped: bytes
+    # Weak (RFC 9110 section 8.8.1): it stands for the page, however it is packed.
+    etag: str
 
 
 _pages: OrderedDict[tuple[str, Hashable], Kept] = OrderedDict()
@@ -42,20 +45,24 @@ def render(
     context: Callable[[], Mapping[str, Any]],
     *,
     facts: Hashable,
+    query_counts: bool = True,
 ) -> HttpResponse:
     """Render a page that is the same for everyone, or take the one that was made of these facts.
 
-    `facts` must hold whatever `context` is made of besides the page's address, which counts anyway.
-    A page with a form's token or anything personal must not come here.
+    `facts` must hold whatever `context` is made of besides the page's address, which counts anyway;
+    with `query_counts=False` only up to its „?“, for pages that ask nothing there. Whoever has the
+    page already is told so (304). A page with a form's token or anything personal must not come here.
     """
-    key = (template, (request.get_full_path(), facts))
+    address = request.get_full_path() if query_counts else request.path
+    key = (template, (address, facts))
     with _lock:
         page = _pages.get(key)
         if page is not None:
             _pages.move_to_end(key)
     if page is None:
         plain = render_to_string(template, dict(context()), request).encode()
-        page = Kept(plain, gzip.compress(plain))
+        etag = f'W/"{hashlib.sha256(plain).hexdigest()}"'
+        page = Kept(plain, gzip.compress(plain), etag)
         with _lock:
             _pages[key] = page
             while len(_pages) > MOST_PAGES:
@@ -68,8 +75,9 @@ def _answer(request: HttpRequest, page: Kept) -> HttpResponse:
         response = HttpResponse(page.gzipped, headers={"Content-Encoding": "gzip"})
     else:
         response = HttpResponse(page.plain)
+    response["ETag"] = page.etag
     patch_vary_headers(response, ("Accept-Encoding",))
-    return response
+    return get_conditional_response(request, page.etag, None, response) or response
 
 
 def row(model: Model | None) -> Hashable:

@@ -139,6 +139,14 @@ EMAIL_USE_LOCALTIME = True
 DEFAULT_FROM_EMAIL = ENV.mailing.sender
 SERVER_EMAIL = ENV.mailing.sender
 COACH_EMAIL = ENV.mailing.coach
+# Where bounces come back to, and how that mailbox is read.
+INBOX_ADDRESS = ENV.hearing.address
+INBOX = ENV.hearing
+# Only the webhooks of the library are used (newsletter.webhooks); mail leaves by SMTP.
+ANYMAIL = {
+    "WEBHOOK_SECRET": ENV.hearing.webhook_secret,
+    "MAILGUN_WEBHOOK_SIGNING_KEY": ENV.hearing.mailgun_key,
+}
 
 # --- payments -------------------------------------------------------------------------------
 STRIPE_SECRET_KEY = ENV.paying.secret_key

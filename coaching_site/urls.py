@@ -5,12 +5,14 @@ from django.urls import include, path
 
 from booking.views.paying import webhook
 from coaching_site.health import healthz
+from newsletter.webhooks import tracking as mail_tracking
 
 urlpatterns = [
     path("", include("pages.urls")),
     path("termin/", include("booking.urls")),
     path("newsletter/", include("newsletter.urls")),
     path("stripe/webhook/", webhook, name="stripe_webhook"),
+    path("anymail/<slug:provider>/tracking/", mail_tracking, name="mail_tracking"),
     path("verwaltung/", admin.site.urls),
     path("healthz", healthz, name="healthz"),
 ]

@@ -8,6 +8,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -18,7 +19,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from coaching_site.desk.csv_export import csv_response
-from newsletter import addresses, growth, preferences, subscriptions, suppressions
+from newsletter import addresses, growth, preferences, subscriptions, suppressions, tagging
 from newsletter import import_admin as import_admin  # registers its own pages
 from newsletter import issue_admin as issue_admin  # registers its own pages
 from newsletter.addresses import Address
@@ -47,17 +48,25 @@ class ReadOnly:
         return False
 
 
+class TaggingForm(ActionForm):
+    """Beside the choice of what to do: the words to give or to take."""
+
+    words = forms.CharField(label="Schlagwörter:", required=False, max_length=500)
+
+
 @admin.register(Subscriber)
 class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
-    list_display = ["address", "status", "created_at", "confirmed_at", "unsubscribed_at"]
-    list_filter = ["status", "created_at", "confirmed_at", "unsubscribed_at"]
-    search_fields = ["address", "address_key"]
-    search_help_text = "Suche nach der E-Mail-Adresse oder einem Teil davon"
+    list_display = ["address", "name", "status", "words", "created_at", "confirmed_at"]
+    list_filter = ["status", "tags", "created_at", "confirmed_at", "unsubscribed_at"]
+    search_fields = ["address", "address_key", "name", "tags__name"]
+    search_help_text = "Suche nach E-Mail-Adresse, Name oder Schlagwort oder einem Teil davon"
     ordering = ["-created_at"]
     show_full_result_count = False
-    actions = ["export", "unsubscribe"]
+    action_form = TaggingForm
+    actions = ["export", "unsubscribe", "give_tags", "take_tags"]
     fields = [
         "address",
+        "name",
         "status",
         "created_at",
         "confirmed_at",
@@ -72,6 +81,7 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
         person = [
             ("nachweis", "proof", self.proof_view, may_look),
             ("daten", "data", require_POST(self.data_view), may_look),
+            ("schlagwoerter", "tags", require_POST(self.tags_view), may_change),
             ("abmelden", "leave", require_POST(self.leave_view), may_change),
             ("sperren", "block", require_POST(self.block_view), may_change),
             ("loeschen", "erase", self.erase_view, self.has_erase_permission),
@@ -87,11 +97,27 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
         ]
         return [*own, *super().get_urls()]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Subscriber]:
+        return super().get_queryset(request).prefetch_related("tags")
+
+    @admin.display(description="Schlagwörter")
+    def words(self, row: Subscriber) -> str:
+        return ", ".join(tag.name for tag in row.tags.all())
+
     def has_unsubscribe_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("newsletter.change_subscriber")
 
     def has_erase_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("newsletter.delete_subscriber")
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        may = {
+            "has_export_permission": self.has_view_permission(request),
+            "has_import_permission": request.user.has_perm("newsletter.add_import"),
+        }
+        return super().changelist_view(request, {**(extra_context or {}), **may})
 
     def change_view(
         self,
@@ -127,9 +153,11 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
 
     def proof_view(self, request: HttpRequest, person: Subscriber) -> HttpResponse:
         """Every consent with all that proves it, for paper."""
+        consents = list(person.consents.order_by("requested_at", "pk"))
         context = {
             "person": person,
-            "consents": person.consents.select_related("replaces").order_by("requested_at", "pk"),
+            "consents": consents,
+            "was_asked_here": not all(consent.is_imported for consent in consents),
             "practice": Practice.current(),
             "made_at": timezone.now(),
         }
@@ -141,6 +169,11 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
         preferences.note_export(person, by=Event.By.COACH, now=now)
         everything = preferences.everything_about(person, now=now)
         return json_file(preferences.as_json(everything))
+
+    def tags_view(self, request: HttpRequest, person: Subscriber) -> HttpResponse:
+        tagging.write(person, tagging.words_in(request.POST.get("words", "")))
+        self.message_user(request, "Schlagwörter gespeichert.", messages.SUCCESS)
+        return redirect("admin:newsletter_subscriber_change", person.pk)
 
     def leave_view(self, request: HttpRequest, person: Subscriber) -> HttpResponse:
         if subscriptions.unsubscribe(person.public_id, now=timezone.now(), by=Event.By.COACH):
@@ -196,6 +229,29 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
         gone = sum(subscriptions.unsubscribe(row.public_id, now=now, by=by) for row in queryset)
         self.message_user(request, f"Abgemeldet: {gone}.", messages.SUCCESS)
 
+    @admin.action(description="Schlagwörter geben", permissions=["unsubscribe"])
+    def give_tags(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> None:
+        self._tag(request, queryset, tagging.give, "Schlagwörter bekommen")
+
+    @admin.action(description="Schlagwörter nehmen", permissions=["unsubscribe"])
+    def take_tags(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> None:
+        self._tag(request, queryset, tagging.take, "Schlagwörter verloren")
+
+    def _tag(
+        self,
+        request: HttpRequest,
+        people: QuerySet[Subscriber],
+        rule: Callable[[QuerySet[Subscriber], list[str]], int],
+        done: str,
+    ) -> None:
+        words = tagging.words_in(request.POST.get("words", ""))
+        if not words:
+            message = "Schreib die Schlagwörter in das Feld neben der Aktion, durch Komma getrennt."
+            self.message_user(request, message, messages.WARNING)
+            return
+        chosen = Subscriber.objects.filter(pk__in=people.values("pk"))
+        self.message_user(request, f"{done}: {rule(chosen, words)}.", messages.SUCCESS)
+
 
 @admin.register(Consent)
 class ConsentAdmin(ReadOnly, admin.ModelAdmin[Consent]):
@@ -226,6 +282,7 @@ class ConsentAdmin(ReadOnly, admin.ModelAdmin[Consent]):
         "confirmed_at",
         "withdrawn_at",
         "replaces",
+        "evidence",
     ]
 
     def get_search_results(
@@ -356,6 +413,7 @@ def _about_one(
 def _history(person: Subscriber) -> dict[str, object]:
     found = Suppression.objects.of(person.address_key).order_by("created_at")
     return {
+        "words": ", ".join(tag.name for tag in person.tags.all()),
         "consents": person.consents.order_by("-requested_at", "-pk"),
         "events": person.events.order_by("-at", "-pk"),
         "deliveries": person.deliveries.select_related("issue").order_by("-pk")[:LAST_MAILS],

@@ -173,6 +173,11 @@ class Issue(models.Model):
         return self.status == self.Status.DRAFT
 
     @property
+    def last_changed_at(self) -> datetime:
+        """Since when the archive shows what it shows: since the sending, or a later correction."""
+        return max(self.started_at or self.changed_at, self.changed_at)
+
+    @property
     def is_running(self) -> bool:
         return self.status in (self.Status.SENDING, self.Status.PAUSED)
 
@@ -462,10 +467,12 @@ class Inbox(models.Model):
 
     name = models.CharField("Postfach", max_length=200, unique=True)
     # A mailbox counts its messages upwards as long as this stays the same (RFC 3501 section 2.3.1.1).
-    uid_validity = models.BigIntegerField("Zählung")
+    uid_validity = models.BigIntegerField("Zählung", default=0, db_default=0)
     last_uid = models.BigIntegerField("zuletzt gelesen", default=0)
     read_at = models.DateTimeField("gelesen am", null=True, blank=True)
     trouble = models.TextField("Hindernis", blank=True)
+    failing_since = models.DateTimeField("gestört seit", null=True, blank=True)
+    warned_at = models.DateTimeField("gemeldet am", null=True, blank=True)
 
     class Meta:
         verbose_name = "Postfach"
@@ -473,3 +480,7 @@ class Inbox(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_failing(self) -> bool:
+        return self.failing_since is not None

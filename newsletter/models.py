@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.db import models
@@ -315,6 +315,20 @@ class Consent(models.Model):
         return f"{self.address or 'gelöschte Adresse'}, Fassung {self.text_version}"
 
     @property
+    def is_imported(self) -> bool:
+        """Whether it was given elsewhere; what the old list knew about it is its evidence."""
+        return bool(self.evidence)
+
+    @property
+    def is_of_a_whole_list(self) -> bool:
+        """Whether its time is the day the coach named for everybody on an imported list."""
+        day = self.evidence.get("list_date")
+        return (
+            day is not None
+            and self.requested_at.astimezone(UTC).isoformat() == f"{day}T12:00:00+00:00"
+        )
+
+    @property
     def takes_back(self) -> bool:
         """Whether it took an unsubscription back, for which a signed link is enough."""
         return self.replaces_id is not None and self.confirmed_at == self.requested_at
@@ -437,6 +451,7 @@ class Event(models.Model):
         CAME_BACK = "came_back", "Abmeldung zurückgenommen"
         MOVED = "moved", "Adresse geändert"
         UNREACHABLE = "unreachable", "unzustellbar"
+        REACHABLE = "reachable", "wieder beschickt"
         COMPLAINED = "complained", "über eine Ausgabe beschwert"
         BLOCKED = "blocked", "gesperrt"
         UNBLOCKED = "unblocked", "Sperre aufgehoben"
@@ -482,6 +497,7 @@ class Event(models.Model):
                         "came_back",
                         "moved",
                         "unreachable",
+                        "reachable",
                         "complained",
                         "blocked",
                         "unblocked",

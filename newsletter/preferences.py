@@ -11,7 +11,8 @@ import uuid
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
-from django.db.models import Model, Q
+from django.db.models import Model, Q, TextField, Value
+from django.db.models.functions import Cast, Concat
 
 from coaching_site import jobs
 from coaching_site.append_only import erasing
@@ -30,6 +31,8 @@ from newsletter.models import (
 from newsletter.subscriptions import LinkState, lock, note, note_request, put_on_the_list, take_off
 from pages.consent import ConsentText
 
+# What of a delivery is about our senders or says the same again, and nothing about the person.
+OF_THE_SENDING = ("id", "issue", "subscriber", "claimed_by", "claimed_at", "next_try_at")
 # Somebody may sign up with the new address at the very moment it is confirmed here.
 ROUNDS = 3
 
@@ -210,11 +213,21 @@ def _merge(reader: Subscriber, other: Subscriber, wish: Consent, *, now: datetim
             replaces=wish.replaces,
         )
         put_on_the_list(other, copy, now=now)
+    _bring_along(reader, other)
     take_off(reader, now=now)
     Suppression.objects.add(reader.address_key, Suppression.Reason.MOVED, now=now)
     for row, detail in ((reader, other.address), (other, reader.address)):
         note(row, Event.Kind.MOVED, by=Event.By.READER, now=now, detail=detail)
     return other
+
+
+def _bring_along(reader: Subscriber, other: Subscriber) -> None:
+    """What the coach knows about the person goes on with the row that goes on."""
+    other.tags.add(*reader.tags.all())
+    reader.tags.clear()
+    other.name = other.name or reader.name
+    reader.name = ""
+    other.save(update_fields=["name"])
 
 
 def _move_link(token: str) -> ConfirmLink | None:
@@ -243,6 +256,14 @@ def everything_about(subscriber: Subscriber, *, now: datetime) -> dict[str, obje
             for row in subscriber.events.order_by("at", "pk")
         ],
         "Sperren": [_fields(row, leave_out=("id", "address_hash")) for row in of_address],
+        "Zustellungen": [
+            {"Betreff": row.issue.subject, **_fields(row, leave_out=OF_THE_SENDING)}
+            for row in subscriber.deliveries.select_related("issue").order_by("pk")
+        ],
+        "Rückmeldungen": [
+            _fields(row, leave_out=("id", "subscriber", "delivery"))
+            for row in subscriber.feedback.order_by("at", "pk")
+        ],
     }
 
 
@@ -290,7 +311,9 @@ def erase(public_id: uuid.UUID, *, by: Event.By, now: datetime) -> bool:
             ).delete()
             for consent in subscriber.consents.all():
                 _make_nameless(consent, now=now)
-            # With the row goes its history.
+            # A message's own number may have been made of the address it could not reach.
+            subscriber.feedback.update(event_id=Concat(Value("gelöscht-"), Cast("pk", TextField())))
+            # With the row goes its history; deliveries stay counted, as nobody's.
             subscriber.delete()
         running.forget_address(subscriber.address_key)
         Suppression.objects.add(subscriber.address_key, Suppression.Reason.ERASED, now=now)

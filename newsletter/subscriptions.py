@@ -173,7 +173,24 @@ def confirm(token: str, *, now: datetime) -> Subscriber:
         if request is None or not is_pending or is_silenced(subscriber.address_key):
             raise LinkGone
         put_on_the_list(subscriber, request, now=now)
+        jobs.enqueue("newsletter.welcome", subscriber=subscriber.pk, since=now.isoformat())
         return subscriber
+
+
+def owes_welcome(subscriber: Subscriber, since: datetime) -> bool:
+    """Whether this reader, who confirmed at that time, still has to be welcomed and may be."""
+    welcomed = subscriber.events.filter(kind=Event.Kind.WELCOME_MAIL, at__gte=since)
+    is_reached = Subscriber.objects.reachable().filter(pk=subscriber.pk)
+    is_suppressed = Suppression.objects.of(subscriber.address_key)
+    return is_reached.exists() and not is_suppressed.exists() and not welcomed.exists()
+
+
+def note_welcome(subscriber: Subscriber, since: datetime, *, now: datetime) -> None:
+    """Settle the welcome owed since that time; hosts' clocks differ, the order of events does not."""
+    with transaction.atomic():
+        locked = lock(subscriber.public_id)
+        if locked is not None:  # not erased while the mail was on its way
+            note(locked, Event.Kind.WELCOME_MAIL, by=Event.By.SYSTEM, now=max(now, since))
 
 
 def put_on_the_list(subscriber: Subscriber, consent: Consent, *, now: datetime) -> None:

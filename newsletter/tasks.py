@@ -8,9 +8,9 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from coaching_site import jobs
-from newsletter import mail, preferences, subscriptions
+from newsletter import inbox_sync, mail, preferences, subscriptions
 from newsletter.imports import running
-from newsletter.models import Event, Subscriber
+from newsletter.models import Event, Inbox, Subscriber
 
 
 @app.task(name="newsletter.answer_sign_up", retry=jobs.PATIENT)
@@ -31,6 +31,17 @@ def answer_sign_up(*, subscriber: int, answer: bool, surplus: int = 0) -> None:
         token, expires_at = link
         mail.send_confirmation(row, token=token, expires_at=expires_at)
     subscriptions.note_mail_sent(row, kind, now=timezone.now())
+
+
+@app.task(name="newsletter.welcome", retry=jobs.PATIENT)
+def welcome(*, subscriber: int, since: str) -> None:
+    """Welcome whoever confirmed their sign-up at that time, once, if they are still on the list."""
+    row = Subscriber.objects.filter(pk=subscriber).first()
+    confirmed_at = datetime.fromisoformat(since)
+    if row is None or not subscriptions.owes_welcome(row, confirmed_at):
+        return
+    mail.send_welcome(row, key=since)
+    subscriptions.note_welcome(row, confirmed_at, now=timezone.now())
 
 
 @app.task(name="newsletter.ask_new_address", retry=jobs.PATIENT)
@@ -93,3 +104,24 @@ def forget_imports(timestamp: int) -> None:
     """Delete lists and reports a week after they were last of use."""
     del timestamp
     running.forget_old(now=timezone.now())
+
+
+@app.periodic(cron="*/2 * * * *")
+@app.task(
+    name="newsletter.read_inbox",
+    lock="newsletter.read_inbox",
+    queueing_lock="newsletter.read_inbox",
+)
+def read_inbox(timestamp: int) -> None:
+    """Read what came back since last time: bounces, complaints, unsubscriptions by mail."""
+    del timestamp
+    inbox_sync.refresh(now=timezone.now())
+
+
+@app.task(name="newsletter.tell_about_inbox", retry=jobs.PATIENT)
+def tell_about_inbox(*, inbox: int, is_well: bool) -> None:
+    """Tell the coach that the inbox cannot be read, or can again, if that still is so."""
+    row = Inbox.objects.filter(pk=inbox).first()
+    if row is None or is_well == row.is_failing:
+        return
+    (mail.send_inbox_well if is_well else mail.send_inbox_failing)(row)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from newsletter.views import joining, leaving, preferences
+from newsletter.views import archive, joining, leaving, preferences
 
 app_name = "newsletter"
 urlpatterns = [
@@ -15,6 +15,9 @@ urlpatterns = [
     path("abmelden/<str:token>/zurueck/", leaving.come_back, name="come_back"),
     path("abmelden/<str:token>/", leaving.unsubscribe, name="unsubscribe"),
     path("abmelden/<path:token>", leaving.unsubscribe),
+    path("archiv/", archive.index, name="archive"),
+    path("archiv/<slug:slug>/", archive.issue, name="issue"),
+    path("feed.xml", archive.feed, name="feed"),
     path("link/", preferences.lost_link, name="lost_link"),
     path("link/unterwegs/", preferences.link_sent, name="link_sent"),
     path("einstellungen/<str:token>/", preferences.overview, name="preferences"),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.contrib.sitemaps import Sitemap
 from django.urls import reverse
 
 from booking.models import CallType
+from newsletter.models import Issue
 
 
 class PageSitemap(Sitemap[str]):
@@ -14,6 +17,7 @@ class PageSitemap(Sitemap[str]):
         "offer",
         "booking:days",
         "newsletter:subscribe",
+        "newsletter:archive",
         "imprint",
         "privacy",
         "terms",
@@ -33,4 +37,15 @@ class CallTypeSitemap(Sitemap[CallType]):
         return list(CallType.objects.offered())
 
 
-SITEMAPS = {"pages": PageSitemap, "calls": CallTypeSitemap}
+class IssueSitemap(Sitemap[Issue]):
+    def items(self) -> list[Issue]:
+        return list(Issue.objects.published().defer("body"))
+
+    def location(self, item: Issue) -> str:
+        return reverse("newsletter:issue", args=[item.slug])
+
+    def lastmod(self, item: Issue) -> datetime:
+        return item.last_changed_at
+
+
+SITEMAPS = {"pages": PageSitemap, "calls": CallTypeSitemap, "issues": IssueSitemap}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
+from django.templatetags.static import static
 from django.utils.safestring import SafeString, mark_safe
 
 from booking.models import CallType
@@ -17,15 +19,7 @@ ESCAPES = {ord("<"): "\\u003C", ord(">"): "\\u003E", ord("&"): "\\u0026"}
 
 def service(practice: Practice, calls: list[CallType]) -> SafeString:
     """The coach as Person and the coaching as Service with one Offer for each bookable call."""
-    person: dict[str, Any] = {
-        "@type": "Person",
-        "@id": links.absolute("/#coach"),
-        "name": practice.display_name,
-        "jobTitle": "Coach für Führungskräfte im Engineering",
-        "url": links.absolute("/angebot/"),
-    }
-    if practice.portrait:
-        person["image"] = links.absolute(practice.portrait.url)
+    person = _coach(practice)
     offers = [
         {
             "@type": "Offer",
@@ -49,6 +43,47 @@ def service(practice: Practice, calls: list[CallType]) -> SafeString:
         "offers": offers,
     }
     return _script({"@context": "https://schema.org", "@graph": [person, coaching]})
+
+
+def article(
+    practice: Practice,
+    *,
+    title: str,
+    description: str,
+    url: str,
+    published_at: datetime | None,
+    changed_at: datetime,
+) -> SafeString:
+    """Something the coach wrote and published, as Article."""
+    person = _coach(practice)
+    written = {
+        "@type": "Article",
+        "@id": f"{url}#text",
+        "headline": title,
+        "description": description,
+        "url": url,
+        "mainEntityOfPage": url,
+        "inLanguage": "de",
+        "image": links.absolute(static("social.png")),
+        "datePublished": published_at.isoformat() if published_at else None,
+        "dateModified": changed_at.isoformat(),
+        "author": {"@id": person["@id"]},
+        "publisher": {"@id": person["@id"]},
+    }
+    return _script({"@context": "https://schema.org", "@graph": [person, written]})
+
+
+def _coach(practice: Practice) -> dict[str, Any]:
+    person: dict[str, Any] = {
+        "@type": "Person",
+        "@id": links.absolute("/#coach"),
+        "name": practice.display_name,
+        "jobTitle": "Coach für Führungskräfte im Engineering",
+        "url": links.absolute("/angebot/"),
+    }
+    if practice.portrait:
+        person["image"] = links.absolute(practice.portrait.url)
+    return person
 
 
 def _script(data: dict[str, Any]) -> SafeString:

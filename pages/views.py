@@ -18,12 +18,14 @@ from django.views.decorators.http import require_safe
 from booking import scheduling
 from booking.models import CallType
 from booking.models.calendar import payments_are_on
+from newsletter.models import Issue
 from pages import structured_data
 from pages.models import Practice
 
 logger = logging.getLogger(__name__)
 
 SECURITY_TXT_LIFE = timedelta(days=180)
+ISSUES_SHOWN = 3
 
 
 @require_safe
@@ -33,6 +35,7 @@ def landing(request: HttpRequest) -> HttpResponse:
     context: dict[str, object] = {
         "call": call,
         "json_ld": structured_data.service(Practice.current(), calls),
+        "issues": Issue.objects.published().defer("body")[:ISSUES_SHOWN],
         "next_start": None,
         "zone": None,
     }

@@ -25,6 +25,11 @@ DEFAULTS = {
     "MAIL_FROM": "Praxis <post@praxis.example>",
     "COACH_EMAIL": "coach@praxis.example",
     "DATA_FOLDER": str(FOLDER / "files"),
+    # Those that read a mailbox start a server and point to it.
+    "INBOX_URL": "",
+    "INBOX_ADDRESS": "",
+    "ANYMAIL_WEBHOOK_SECRET": "",
+    "ANYMAIL_MAILGUN_SIGNING_KEY": "",
     # No test talks to Stripe; those that pay start a stand-in and point to it.
     "STRIPE_SECRET_KEY": "",
     "STRIPE_WEBHOOK_SECRET": "",

@@ -9,7 +9,7 @@ from procrastinate.contrib.django import app
 
 from booking.models import Booking
 from coaching_site import jobs, limits
-from newsletter import addresses, subscriptions
+from newsletter import addresses, quotas, subscriptions
 from pages import consent
 from pages.models import Practice
 
@@ -38,7 +38,10 @@ def sign_up_from_booking(*, booking: int, asked_at: str) -> None:
         address = addresses.parse(row.email)
     except addresses.NotAnAddress:
         return
-    text = consent.shown_on_booking(Practice.current(), row.newsletter_consent_text)
     subscriptions.subscribe(
-        address, consent=text, page=DETAILS_PAGE, now=datetime.fromisoformat(asked_at)
+        address,
+        consent=consent.shown_on_booking(Practice.current(), row.newsletter_consent_text),
+        page=DETAILS_PAGE,
+        may_answer=quotas.may_answer(address, now=timezone.now()),
+        now=datetime.fromisoformat(asked_at),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 from django import template
 from django.utils.safestring import SafeString, mark_safe
@@ -25,11 +26,23 @@ def one_line(text: str) -> str:
 
 
 @register.inclusion_tag("_partials/page_meta.html", takes_context=True)
-def page_meta(context: template.Context, *, title: str, description: str) -> dict[str, object]:
-    """Title, description, canonical address and the tags for sharing, of a public page."""
+def page_meta(
+    context: template.Context,
+    *,
+    title: str,
+    description: str,
+    published_at: datetime | None = None,
+    changed_at: datetime | None = None,
+) -> dict[str, object]:
+    """Title, description, canonical address and the tags for sharing, of a public page.
+
+    One that was published at a time is an article.
+    """
     return {
         "title": title,
         "description": description,
+        "published_at": published_at,
+        "changed_at": changed_at,
         "canonical": context["canonical"],
         "site_url": context["site_url"],
         "brand": context["practice"].brand,

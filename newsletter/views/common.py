@@ -10,19 +10,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 
 from coaching_site import limits, networks
-from newsletter.addresses import Address
-from newsletter.subscriptions import MAIL_PAUSE
 from pages.models import Practice
 
 LinkView = Callable[[HttpRequest, str], HttpResponse]
 
 HOUR = timedelta(hours=1)
-DAY = timedelta(days=1)
 # An office behind one address may come by together, a podcast may send many; robots send more.
 TRIES_A_NETWORK = 20  # in an hour
 TRIES_OVERALL = 600
-# Whatever is typed into whichever form: so many answers may one mailbox get in a day.
-MAILS_AN_ADDRESS = 5
 
 
 class SeeOther(HttpResponseRedirect):
@@ -50,17 +45,6 @@ def count(request: HttpRequest, *, now: datetime) -> None:
     limits.hit("newsletter.all", "", limit=TRIES_OVERALL, per=HOUR, now=now)
 
 
-def may_answer(address: Address, *, now: datetime) -> bool:
-    """Whether this mailbox may get one more mail today. Nobody is told: that would tell on it."""
-    return _within("newsletter.address", address, limit=MAILS_AN_ADDRESS, per=DAY, now=now)
-
-
-def may_send(kind: str, address: Address, *, now: datetime) -> bool:
-    """The same, and a mail of this kind not again within a quarter of an hour."""
-    is_early = not _within(f"newsletter.{kind}", address, limit=1, per=MAIL_PAUSE, now=now)
-    return may_answer(address, now=now) and not is_early
-
-
 def network_to_keep(request: HttpRequest, practice: Practice) -> str:
     """The shortened IP address, if the coach keeps it as a proof."""
     return networks.network_of(request) if practice.newsletter_keeps_network else ""
@@ -79,11 +63,3 @@ def json_file(content: str) -> HttpResponse:
     response = HttpResponse(content, content_type="application/json")
     response["Content-Disposition"] = 'attachment; filename="newsletter-daten.json"'
     return response
-
-
-def _within(scope: str, address: Address, *, limit: int, per: timedelta, now: datetime) -> bool:
-    try:
-        limits.hit(scope, address.key, limit=limit, per=per, now=now)
-    except limits.TooMany:
-        return False
-    return True

@@ -10,15 +10,14 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from coaching_site import limits, spam
-from newsletter import mail, preferences, subscriptions, tokens
+from newsletter import mail, preferences, quotas, subscriptions, tokens
 from newsletter.errors import LinkGone
 from newsletter.forms import SignUpForm
-from newsletter.models import Subscriber
+from newsletter.models import Issue, Subscriber
 from newsletter.subscriptions import LinkState
 from newsletter.views.common import (
     SeeOther,
     count,
-    may_answer,
     network_to_keep,
     private_link,
     too_many,
@@ -33,7 +32,8 @@ def subscribe(request: HttpRequest) -> HttpResponse:
     now, practice = timezone.now(), Practice.current()
     text = consent.current(practice)
     form = SignUpForm(request.POST if request.method == "POST" else None, consent_text=text)
-    page: dict[str, object] = {"form": form, "consent": text}
+    has_archive = Issue.objects.published().exists()
+    page: dict[str, object] = {"form": form, "consent": text, "has_archive": has_archive}
     if spam.is_caught(request.POST):  # it learns nothing from this answer
         return SeeOther(reverse("newsletter:check_mailbox"))
     if form.is_valid():
@@ -48,7 +48,7 @@ def subscribe(request: HttpRequest) -> HttpResponse:
             consent=text,
             page=request.path,
             network=network_to_keep(request, practice),
-            may_answer=may_answer(address, now=now),
+            may_answer=quotas.may_answer(address, now=now),
             now=now,
         )
         return SeeOther(reverse("newsletter:check_mailbox"))

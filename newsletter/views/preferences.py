@@ -13,7 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from coaching_site import limits, spam
-from newsletter import mail, preferences
+from newsletter import mail, preferences, quotas
 from newsletter.errors import LinkGone
 from newsletter.forms import LostLinkForm, MoveForm
 from newsletter.models import Event, Subscriber
@@ -23,7 +23,6 @@ from newsletter.views.common import (
     SeeOther,
     count,
     json_file,
-    may_send,
     network_to_keep,
     private_link,
     too_many,
@@ -85,7 +84,7 @@ def change_address(request: HttpRequest, token: str, owner: Subscriber) -> HttpR
             consent=text,
             page=PAGE,
             network=network_to_keep(request, practice),
-            may_answer=may_send("move", new, now=now),
+            may_answer=quotas.may_send("move", new, now=now),
             now=now,
         )
         return SeeOther(reverse("newsletter:new_mailbox", args=[token]))
@@ -161,7 +160,7 @@ def lost_link(request: HttpRequest) -> HttpResponse:
         except limits.TooMany as error:
             form.add_error(None, error.message)
             return too_many(request, "newsletter/lost_link.html", page, error)
-        may_answer = may_send("link", address, now=now)
+        may_answer = quotas.may_send("link", address, now=now)
         preferences.ask_for_link(address, may_answer=may_answer, now=now)
         return SeeOther(reverse("newsletter:link_sent"))
     status = 422 if form.is_bound else 200

@@ -12,6 +12,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from booking.models import Booking, Calendar, CallType, WeeklyHours
 from coaching_site import spam
 from coaching_site.desk import tasks
+from newsletter import quotas
 from newsletter.models import Consent, Subscriber
 from pages import consent
 from pages.models import Practice
@@ -130,6 +131,21 @@ def test_the_job_may_run_twice(client, details, run_jobs, mailbox):
 
     assert Consent.objects.count() == 1
     assert len([mail for mail in mailbox.to(GUEST) if "Newsletter" in mail["Subject"]]) == 1
+
+
+def test_a_mailbox_gets_no_more_mail_by_the_box_than_by_the_form(
+    client, details, run_jobs, mailbox, now, monkeypatch
+):
+    booking = book(client, details, newsletter=box().sha256)
+    run_jobs()
+    mailbox.clear()
+    for hours in range(1, 13):
+        moment = now + timedelta(hours=hours)
+        monkeypatch.setattr(timezone, "now", lambda moment=moment: moment)
+        tasks.sign_up_from_booking(booking=booking.pk, asked_at=moment.isoformat())
+        run_jobs()
+
+    assert len(mailbox.to(GUEST)) == quotas.MAILS_AN_ADDRESS
 
 
 def test_no_job_holds_an_address(client, details):

@@ -42,6 +42,7 @@ def ask(mailbox, run_jobs, now) -> Callable[..., str]:
     """Signs an address up and returns the token from the mail that asks to confirm."""
 
     def run(address: str = ADA, at: datetime = now) -> str:
+        run_jobs()
         mailbox.clear()
         sign_up(address, at)
         run_jobs()
@@ -58,9 +59,12 @@ def pending(ask) -> Subscriber:
 
 
 @pytest.fixture
-def reader(ask, now) -> Subscriber:
-    """Someone who confirmed their sign-up a minute later."""
-    return subscriptions.confirm(ask(), now=now + MINUTES)
+def reader(ask, mailbox, run_jobs, now) -> Subscriber:
+    """Someone who confirmed their sign-up a minute later, and was welcomed."""
+    confirmed = subscriptions.confirm(ask(), now=now + MINUTES)
+    run_jobs()
+    mailbox.clear()
+    return confirmed
 
 
 @pytest.fixture

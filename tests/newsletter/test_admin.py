@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -9,9 +10,10 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from newsletter import preferences, subscriptions, suppressions
-from newsletter.models import Consent, Event, Subscriber, Suppression
+from newsletter import preferences, subscriptions, suppressions, tagging
+from newsletter.models import Consent, Event, Subscriber, Suppression, Tag
 from tests.newsletter.conftest import ADA, DAYS, MINUTES, sign_up
+from tests.newsletter.import_tools import NOTHING_KNOWN, WORDS, bring, csv_bytes
 from tests.newsletter.test_coming_back import come_back
 from tests.newsletter.test_views import shown
 
@@ -51,6 +53,72 @@ def test_the_list_can_be_searched_and_filtered(admin_client, reader, now):
         page = admin_client.get(SUBSCRIBERS + query).content.decode()
         assert ADA in page
         assert "bob@leser.example" not in page
+
+
+def tagged(now, **people: str) -> None:
+    """People with a name and tags, by the first part of their address."""
+    for short, words in people.items():
+        person = sign_up(f"{short}@leser.example", now)
+        tagging.write(person, tagging.words_in(words))
+
+
+def words_of(short: str) -> set[str]:
+    person = Subscriber.objects.get(address=f"{short}@leser.example")
+    return {tag.name for tag in person.tags.all()}
+
+
+def test_people_are_found_by_name_and_by_tag(admin_client, now):
+    tagged(now, ada="CTO, Berlin", bob="VP")
+    Subscriber.objects.filter(address=ADA).update(name="Ada Lovelace")
+    cto = Tag.objects.get(name="CTO")
+
+    for query in ("?q=lovelace", "?q=berl", f"?tags__id__exact={cto.pk}"):
+        page = shown(admin_client.get(SUBSCRIBERS + query))
+        assert ADA in page
+        assert "bob@leser.example" not in page
+        assert "Ada Lovelace" in page
+        assert "Berlin, CTO" in page
+
+
+def test_the_list_leads_to_import_and_export(admin_client, client, django_user_model, reader):
+    ways = ("/verwaltung/newsletter/import/add/", "/verwaltung/newsletter/import/export/")
+    assert all(way in shown(admin_client.get(SUBSCRIBERS)) for way in ways)
+
+    helper = django_user_model.objects.create_user("hilfe", is_staff=True)
+    helper.user_permissions.add(Permission.objects.get(codename="view_subscriber"))
+    client.force_login(helper)
+
+    page = shown(client.get(SUBSCRIBERS))
+    assert ways[0] not in page
+    assert ways[1] in page
+
+
+def test_chosen_people_are_given_and_taken_tags(admin_client, now):
+    tagged(now, ada="cto", bob="", eve="VP")
+    chosen = list(Subscriber.objects.exclude(address="eve@leser.example"))
+
+    def act(action: str, words: str) -> str:
+        data = {"action": action, "words": words, "_selected_action": [row.pk for row in chosen]}
+        return shown(admin_client.post(SUBSCRIBERS, data, follow=True))
+
+    assert "Schlagwörter bekommen: 1." in act("give_tags", "CTO")
+    assert "Schlagwörter bekommen: 2." in act("give_tags", "cto; Neu")
+    assert (words_of("ada"), words_of("bob")) == ({"cto", "Neu"}, {"cto", "Neu"})
+    assert "Schlagwörter verloren: 2." in act("take_tags", "neu, unbekannt")
+    assert (words_of("ada"), words_of("bob"), words_of("eve")) == ({"cto"}, {"cto"}, {"VP"})
+    assert "Schreib die Schlagwörter in das Feld" in act("give_tags", " , ")
+    assert not Tag.objects.filter(name="unbekannt").exists()
+
+
+def test_one_persons_tags_are_written_on_their_page(admin_client, now):
+    tagged(now, ada="alt, beide")
+    person = Subscriber.objects.get()
+
+    answer = admin_client.post(page_of(person, "schlagwoerter"), {"words": "neu, beide"})
+
+    assert words_of("ada") == {"beide", "neu"}
+    assert 'value="beide, neu"' in shown(admin_client.get(answer["Location"]))
+    assert admin_client.get(page_of(person, "schlagwoerter")).status_code == 405
 
 
 def test_consents_can_be_searched_and_filtered_by_what_is_still_open(admin_client, reader, now):
@@ -181,6 +249,41 @@ def test_the_proof_tells_every_text_and_every_time_in_berlin_and_utc(admin_clien
     assert "no-store" in response["Cache-Control"]
 
 
+def test_the_proof_of_a_whole_list_claims_no_more_than_is_known(admin_client, now):
+    bring(csv_bytes("E-Mail", ADA), now, name="alt.csv")
+
+    page = shown(admin_client.get(page_of(Subscriber.objects.get(), "nachweis")))
+
+    assert "Wer sich einträgt, bekommt eine E-Mail" not in page
+    assert "nicht auf dieser Website gegeben, sondern aus einer früheren Liste übernommen" in page
+    assert "Datei „alt.csv“, Zeile 2." in page
+    assert "hat der Versender beim Import für alle Leute dieser Liste angegeben" in page
+    assert "Import: Liste aus der alten Website" in page
+    assert WORDS in page
+    assert re.search(r"Datum der Einwilligung</dt>\s*<dd>\s*04\.05\.2026\s*</dd>", page)
+    assert "<dt>bestätigt</dt>" not in page
+
+
+def test_the_proof_shows_what_the_old_list_said_in_its_own_words(admin_client, ask, now):
+    data = csv_bytes(
+        "E-Mail,OPTIN_TIME,OPTIN_IP,CONFIRM_TIME",
+        f"{ADA},2023-04-21 11:16:57,192.0.2.7,2023-04-21 11:18:00",
+    )
+    bring(data, now, provenance=NOTHING_KNOWN)
+    person = Subscriber.objects.get()
+    subscriptions.unsubscribe(person.public_id, now=now)
+    subscriptions.confirm(ask(at=now + DAYS), now=now + DAYS)
+
+    page = shown(admin_client.get(page_of(person, "nachweis")))
+
+    assert "Die Zeiten standen in dieser Zeile." in page
+    assert "2023-04-21 11:16:57, IP-Adresse 192.0.2.7" in page
+    assert "2023-04-21 11:18:00" in page
+    assert "21.04.2023, 13:18:00 Uhr in Berlin (2023-04-21 11:18:00 UTC)" in page
+    # The second one was asked for here.
+    assert "Wer sich einträgt, bekommt eine E-Mail" in page
+
+
 def test_the_coach_takes_one_off_and_blocks_and_lifts_the_block(admin_client, reader):
     admin_client.post(page_of(reader, "abmelden"))
     reader.refresh_from_db()
@@ -233,7 +336,8 @@ def test_the_proof_of_an_erased_person_is_found_by_the_address_they_name(admin_c
 
 
 @pytest.mark.parametrize(
-    "name", ["abmelden", "sperren", "loeschen", "nachweis", "daten", "change", "wachstum"]
+    "name",
+    ["abmelden", "sperren", "schlagwoerter", "loeschen", "nachweis", "daten", "change", "wachstum"],
 )
 def test_who_may_do_nothing_does_nothing(client, django_user_model, reader, name):
     client.force_login(django_user_model.objects.create_user("gast", is_staff=True))

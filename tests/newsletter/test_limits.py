@@ -13,7 +13,7 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from coaching_site import spam
-from newsletter import subscriptions
+from newsletter import quotas, subscriptions
 from newsletter.models import Consent, Subscriber, Suppression
 from newsletter.views import common
 from tests.newsletter.conftest import ADA, path_in, sign_up
@@ -102,7 +102,7 @@ def test_asking_for_a_link_asks_and_answers_the_same_whoever_it_is(everybody):
 def test_an_address_that_was_typed_too_often_gets_no_other_answer(client, mailbox, run_jobs):
     answers = {
         (answer.status_code, answer["Location"])
-        for answer in (post(client, ADA) for _ in range(common.MAILS_AN_ADDRESS + 5))
+        for answer in (post(client, ADA) for _ in range(quotas.MAILS_AN_ADDRESS + 5))
     }
     run_jobs()
 
@@ -162,7 +162,7 @@ def test_a_mailbox_gets_five_answers_a_day_at_most(mailbox, run_jobs, now, monke
         assert post(client, ADA).status_code == 303
         run_jobs()
 
-    assert len(mailbox.to(ADA)) == common.MAILS_AN_ADDRESS
+    assert len(mailbox.to(ADA)) == quotas.MAILS_AN_ADDRESS
 
 
 def test_a_robot_is_not_even_counted(client):

@@ -15,9 +15,12 @@ from newsletter.import_models import Import, ImportRow
 from newsletter.models import (
     ConfirmLink,
     Consent,
+    Delivery,
     Event,
+    Feedback,
     Subscriber,
     Suppression,
+    Tag,
     suppression_hashes,
 )
 from newsletter.subscriptions import LinkState
@@ -25,6 +28,7 @@ from pages import consent
 from pages.models import Practice
 from tests import mail_server
 from tests.newsletter.conftest import ADA, DAYS, MINUTES, path_in, sign_up
+from tests.newsletter.test_archive import publish
 from tests.newsletter.test_views import shown
 
 pytestmark = pytest.mark.django_db
@@ -270,6 +274,7 @@ def test_moving_to_an_address_that_reads_along_leaves_one_reader(
     client, reader, mailbox, run_jobs, ask, now
 ):
     bob = subscriptions.confirm(ask(BOB), now=now + MINUTES)
+    run_jobs()
     mailbox.clear()
     ask_to_move(client, reader, BOB)
     run_jobs()
@@ -281,6 +286,31 @@ def test_moving_to_an_address_that_reads_along_leaves_one_reader(
     assert (reader.status, bob.status) == ("unsubscribed", "confirmed")
     assert bob.consent == before
     assert suppressions.suppressed_among([ADA, BOB]) == {ADA}
+
+
+@pytest.mark.parametrize("before", ["reader", "pending"])
+def test_tags_and_name_go_on_with_the_row_that_goes_on(
+    client, reader, mailbox, run_jobs, ask, now, before
+):
+    if before == "reader":
+        bob = subscriptions.confirm(ask(BOB), now=now + MINUTES)
+    else:
+        bob = sign_up(BOB, now)
+    both, mine, theirs = (Tag.objects.create(name=name) for name in ("beide", "alt", "neu"))
+    reader.tags.set([both, mine])
+    bob.tags.set([both, theirs])
+    Subscriber.objects.filter(pk=reader.pk).update(name="Ada Lovelace")
+    run_jobs()
+    mailbox.clear()
+    ask_to_move(client, reader, BOB)
+    run_jobs()
+    client.post(path_in(mailbox.to(BOB)[0], "adresse"))
+
+    for row in (reader, bob):
+        row.refresh_from_db()
+    assert (reader.name, bob.name) == ("", "Ada Lovelace")
+    assert not reader.tags.exists()
+    assert {tag.name for tag in bob.tags.all()} == {"beide", "alt", "neu"}
 
 
 @pytest.mark.parametrize("before", ["pending", "left"])
@@ -340,8 +370,50 @@ def test_the_export_holds_every_field_there_is_about_the_person(client, reader, 
     assert row["Wortlaut"].startswith("Mit „Abonnieren“ willigst du ein")
     assert row["bestätigt am"] == "2027-03-01T08:01:00+00:00"
     happened = {event["was"] for event in found["Verlauf"]}
-    assert happened == {"abgemeldet", "Bestätigungslink verschickt"}
+    assert happened == {
+        "abgemeldet",
+        "Bestätigungslink verschickt",
+        "Willkommensmail verschickt",
+    }
     assert [each["Grund"] for each in found["Sperren"]] == ["gesperrt"]
+
+
+def got_an_issue(reader: Subscriber, now) -> Delivery:
+    """An issue they got, and what came back about it."""
+    delivery = Delivery.objects.create(
+        issue=publish(subject="Warum Zuhören"),
+        subscriber=reader,
+        address_number=1,
+        state="sent",
+        code="250 2.0.0",
+        sent_at=now,
+    )
+    Feedback.objects.create(
+        source="imap",
+        event_id=f"<1.{reader.address}>",
+        kind="soft",
+        code="4.2.2",
+        at=now,
+        noted_at=now,
+        subscriber=reader,
+        delivery=delivery,
+    )
+    return delivery
+
+
+def test_what_was_sent_and_what_came_back_stands_in_the_export_too(client, reader, now):
+    got_an_issue(reader, now)
+
+    found = json.loads(client.get(f"{settings_path(reader)}daten.json").content)
+
+    (delivery,) = found["Zustellungen"]
+    assert (delivery["Betreff"], delivery["Stand"]) == ("Warum Zuhören", "angenommen")
+    assert delivery["angenommen am"] == now.isoformat(timespec="seconds")
+    (feedback,) = found["Rückmeldungen"]
+    assert (feedback["Art"], feedback["Antwort"]) == ("vorübergehend unzustellbar", "4.2.2")
+    page = shown(client.get(f"{settings_path(reader)}daten/"))
+    assert "Warum Zuhören" in page
+    assert "vorübergehend unzustellbar" in page
 
 
 def test_the_same_can_be_read_on_a_page(client, reader):
@@ -390,6 +462,17 @@ def test_after_erasing_the_address_stands_nowhere_in_the_database(
     assert ADA not in every_row()
     assert NEW not in every_row()
     assert str(reader.public_id) not in every_row()
+
+
+def test_deliveries_and_feedback_stay_counted_and_are_nobodys(reader, now):
+    delivery = got_an_issue(reader, now)
+
+    preferences.erase(reader.public_id, by=Event.By.READER, now=now + DAYS)
+
+    delivery.refresh_from_db()
+    assert (delivery.subscriber, delivery.state) == (None, "sent")
+    assert Feedback.objects.get().subscriber is None
+    assert ADA not in every_row()
 
 
 def test_ip_addresses_go_with_it(reader, now):
