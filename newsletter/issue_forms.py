@@ -249,7 +249,7 @@ class SendForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         told = self.cleaned_data
-        told["send_at"] = self.now
+        told["send_at"] = None  # as soon as it can no longer be taken back
         if told.get("at") == LATER and not self.errors:
             told["send_at"] = self._chosen(told["day"], told["time"])
         return told

@@ -58,10 +58,13 @@ def to(issue: Issue) -> HttpResponseRedirect:
 def preflight_of(issue: Issue) -> dict[str, Any]:
     """What speaks against sending an issue as it is saved, and who would get it."""
     found = preflight.problems(issue, practice=Practice.current())
+    tags = list(issue.tags.all())
+    readers = audience.count(tags)
     return {
         "blocking": [problem for problem in found if problem.blocks],
         "warnings": [problem for problem in found if not problem.blocks],
-        "readers": audience.count(issue.tags.all()),
+        "readers": readers,
+        "left_out": audience.people(tags).count() - readers,
     }
 
 

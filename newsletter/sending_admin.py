@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.views.decorators.http import require_POST
 
+from coaching_site import german
 from newsletter import dead_links, issue_pages
 from newsletter.errors import NewsletterError
 from newsletter.issue_forms import PaceForm, SendForm, TestForm, as_admin, show_version
@@ -32,15 +33,6 @@ SOON = timedelta(minutes=2)
 UNCERTAIN_SHOWN = 200
 # The list counts so far and no further: nobody turns to the ten-thousandth row.
 COUNTED = 10_000
-
-# What a button does to an issue, and what the page says then.
-DEEDS: dict[str, tuple[Callable[..., object], str]] = {
-    "take_back": (running.take_back, "Zurückgenommen. Die Ausgabe ist wieder ein Entwurf."),
-    "send_late": (running.send_late, "Die Ausgabe geht jetzt hinaus."),
-    "pause": (running.pause, "Angehalten. Was gerade unterwegs ist, kommt noch an."),
-    "resume": (running.resume, "Es geht weiter."),
-    "retry_failed": (running.retry_failed, "Die Fehlgeschlagenen werden noch einmal versucht."),
-}
 
 
 def pages(desk: ModelAdmin[Issue]) -> list[tuple[str, str, IssueView]]:
@@ -152,8 +144,9 @@ def status(request: HttpRequest, desk: ModelAdmin[Issue], issue: Issue) -> HttpR
         "now": now,
         "seconds_left": seconds_left,
         "refreshes": moves and "ruhig" not in request.GET,
-        "progress": running.progress(issue, now=now) if issue.is_running else None,
-        "outcome": running.outcome(issue) if issue.started_at else None,
+        "moves": moves,
+        "progress": _progress(issue, now) if issue.is_running else None,
+        "outcome": _outcome(issue) if issue.started_at else None,
         "tags": issue.tags.all(),
     }
     response = issue_pages.shown(request, desk, "status", context)
@@ -164,17 +157,55 @@ def status(request: HttpRequest, desk: ModelAdmin[Issue], issue: Issue) -> HttpR
 
 def do(request: HttpRequest, issue: Issue, *, desk: ModelAdmin[Issue]) -> HttpResponse:
     """Take back, send late, pause, go on, try again. A second press finds nothing left to do."""
-    for name, (deed, words) in DEEDS.items():
+    for name, deed in DEEDS.items():
         if name not in request.POST:
             continue
         try:
-            deed(issue.pk, now=timezone.now())
+            words = deed(issue.pk, timezone.now())
         except NewsletterError as error:
             desk.message_user(request, error.message, messages.WARNING)
         else:
             desk.log_change(request, issue, words)
             desk.message_user(request, words, messages.SUCCESS)
     return issue_pages.to(issue)
+
+
+def _take_back(pk: int, now: datetime) -> str:
+    if not running.take_back(pk, now=now):
+        raise running.NotNow
+    return "Zurückgenommen. Die Ausgabe ist wieder ein Entwurf."
+
+
+def _send_late(pk: int, now: datetime) -> str:
+    running.send_late(pk, now=now)
+    return "Die Ausgabe geht jetzt hinaus."
+
+
+def _pause(pk: int, now: datetime) -> str:
+    running.pause(pk, now=now)
+    return "Angehalten. Was gerade unterwegs ist, kommt noch an."
+
+
+def _resume(pk: int, now: datetime) -> str:
+    running.resume(pk, now=now)
+    return "Es geht weiter."
+
+
+def _retry_failed(pk: int, now: datetime) -> str:
+    count = running.retry_failed(pk, now=now)
+    if not count:
+        return "Niemand davon lässt sich noch einmal versuchen: abgemeldet oder unzustellbar."
+    return f"Noch einmal versucht wird es bei {german.number(count)}."
+
+
+# What a button does to an issue; each says what is so then.
+DEEDS: dict[str, Callable[[int, datetime], str]] = {
+    "take_back": _take_back,
+    "send_late": _send_late,
+    "pause": _pause,
+    "resume": _resume,
+    "retry_failed": _retry_failed,
+}
 
 
 def stop(request: HttpRequest, issue: Issue, *, desk: ModelAdmin[Issue]) -> HttpResponse:
@@ -206,13 +237,15 @@ def resend_uncertain(
     """Name those whose mail may or may not have left; send again only if the coach says so."""
     uncertain = issue.deliveries.uncertain()
     if request.method == "POST":
+        chosen = [int(each) for each in request.POST.getlist("row") if each.isdecimal()]
         try:
-            running.resend_uncertain(issue.pk, now=timezone.now())
+            count = running.resend_uncertain(issue.pk, deliveries=chosen, now=timezone.now())
         except NewsletterError as error:
             desk.message_user(request, error.message, messages.WARNING)
         else:
-            desk.log_change(request, issue, "Ungewisse noch einmal verschickt")
-            desk.message_user(request, "Sie werden noch einmal beschickt.", messages.SUCCESS)
+            words = f"Noch einmal geschickt wird an {german.number(count)}."
+            desk.log_change(request, issue, words)
+            desk.message_user(request, words, messages.SUCCESS if count else messages.WARNING)
         return issue_pages.to(issue)
     context = {
         "title": f"Ungewiss: {issue.subject}",
@@ -221,6 +254,51 @@ def resend_uncertain(
         "rows": uncertain.select_related("subscriber").order_by("pk")[:UNCERTAIN_SHOWN],
     }
     return issue_pages.shown(request, desk, "uncertain", context)
+
+
+def _progress(issue: Issue, now: datetime) -> dict[str, Any]:
+    """How far it is, in words: what is done, how fast, and when it will be over."""
+    found = running.progress(issue, now=now)
+    counts = [
+        (state.label, found.counts[state], state.value)
+        for state in Delivery.State
+        if found.counts[state]
+    ]
+    return {
+        "percent": found.percent,
+        "accepted": found.counts[Delivery.State.SENT],
+        "total": found.total,
+        "per_minute": round(found.per_minute),
+        "done_at": now + found.time_left if found.time_left else None,
+        "counts": counts,
+    }
+
+
+def _outcome(issue: Issue) -> dict[str, Any]:
+    """What became of it, as lines: what, how many, and where the ledger shows them."""
+    found = running.outcome(issue)
+    came_back = [
+        ("zurückgekommen", found.bounced, "bounce__gt="),
+        ("beschwert", found.complained, "complained_at__isnull=False"),
+        ("daraufhin abgemeldet", found.unsubscribed, "left_at__isnull=False"),
+    ]
+    return {
+        "accepted": found.accepted,
+        "came_back": came_back,
+        "excluded": _by_reason(found.excluded, Delivery.State.EXCLUDED),
+        "failed": _by_reason(found.failed, Delivery.State.FAILED),
+        "uncertain": found.uncertain,
+        "cancelled": found.cancelled,
+    }
+
+
+def _by_reason(
+    counts: dict[Delivery.Why, int], state: Delivery.State
+) -> list[tuple[str, int, str]]:
+    return [
+        (str(why.label), number, f"state__exact={state.value}&why__exact={why.value}")
+        for why, number in counts.items()
+    ]
 
 
 def _seconds_left(issue: Issue, now: datetime) -> int | None:
