@@ -85,6 +85,7 @@ class Environment:
     mailing: Mailing
     hearing: Hearing
     paying: Paying
+    sending_timings: dict[str, float]
 
     @property
     def is_production(self) -> bool:
@@ -129,6 +130,7 @@ def _read(env: Env) -> Environment:
         mailing=_mailing(env, profile),
         hearing=_hearing(env, profile),
         paying=_paying(env, profile),
+        sending_timings=env.dict("SENDING_TIMINGS", {}, subcast_values=float),
     )
 
 

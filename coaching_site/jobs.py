@@ -12,7 +12,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from procrastinate import App, JobContext, RetryDecision, RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
@@ -66,21 +66,36 @@ def on_record(task: str, argument: str, values: Collection[int]) -> set[int]:
     return set(found.values_list(f"args__{argument}", flat=True))
 
 
-def enqueue_once(task: str, *, key: str, **arguments: Any) -> bool:
+def enqueue_once(task: str, *, key: str, at: datetime | None = None, **arguments: Any) -> bool:
     """As `enqueue`, unless a job of this key waits already. Jobs of one key never run side by side.
 
-    Returns whether a job was put in.
+    Returns whether a job was put in. One that waits for a later time than wanted is brought forward.
     """
     known = app.tasks[task]
     deferrer = _through_django.configure_task(
-        task, queue=known.queue, priority=known.priority, lock=key, queueing_lock=key
+        task,
+        queue=known.queue,
+        priority=known.priority,
+        lock=key,
+        queueing_lock=key,
+        schedule_at=at,
     )
     try:
         with transaction.atomic():  # the refusal must not spoil the caller's transaction
             deferrer.defer(**arguments)
     except AlreadyEnqueued:
+        _bring_forward(key, at)
         return False
     return True
+
+
+def _bring_forward(key: str, at: datetime | None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE procrastinate_jobs SET scheduled_at = %s"
+            " WHERE queueing_lock = %s AND status = 'todo' AND scheduled_at > coalesce(%s, '-infinity')",
+            [at, key, at],
+        )
 
 
 @app.periodic(cron="* * * * *")

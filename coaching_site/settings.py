@@ -139,6 +139,8 @@ EMAIL_USE_LOCALTIME = True
 DEFAULT_FROM_EMAIL = ENV.mailing.sender
 SERVER_EMAIL = ENV.mailing.sender
 COACH_EMAIL = ENV.mailing.coach
+# How long things may take while an issue is sent (newsletter.sending.timings), where not as usual.
+SENDING_TIMINGS = ENV.sending_timings
 # Where bounces come back to, and how that mailbox is read.
 INBOX_ADDRESS = ENV.hearing.address
 INBOX = ENV.hearing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -405,6 +405,16 @@ class Pace(models.Model):
     def current(cls) -> Pace:
         """The row, or an unsaved one with the defaults. Never writes."""
         return cls.objects.filter(pk=1).first() or cls(pk=1)
+
+    def limits(self) -> list[tuple[timedelta, int]]:
+        """Each window that is limited, and how many mails may begin in it."""
+        every = [
+            (timedelta(seconds=1), self.per_second),
+            (timedelta(minutes=1), self.per_minute),
+            (timedelta(hours=1), self.per_hour),
+            (timedelta(days=1), self.per_day),
+        ]
+        return [(window, limit) for window, limit in every if limit]
 
 
 class Feedback(models.Model):

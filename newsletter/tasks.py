@@ -11,6 +11,7 @@ from coaching_site import jobs
 from newsletter import inbox_sync, mail, preferences, subscriptions
 from newsletter.imports import running
 from newsletter.models import Event, Inbox, Subscriber
+from newsletter.sending import running as issues
 
 
 @app.task(name="newsletter.answer_sign_up", retry=jobs.PATIENT)
@@ -125,3 +126,9 @@ def tell_about_inbox(*, inbox: int, is_well: bool) -> None:
     if row is None or is_well == row.is_failing:
         return
     (mail.send_inbox_well if is_well else mail.send_inbox_failing)(row)
+
+
+@app.task(name="newsletter.start_issue", retry=jobs.PATIENT)
+def start_issue(*, issue: int) -> None:
+    """Send an issue whose time has come, unless it was taken back."""
+    issues.start(issue, now=timezone.now())

@@ -70,6 +70,7 @@ FLOORS = {
         "inbox_sync",
         "growth",
         "imports",
+        "sending",
         "exports",
         "writing",
         "notices",
