@@ -238,6 +238,9 @@ def resend_uncertain(
     uncertain = issue.deliveries.uncertain()
     if request.method == "POST":
         chosen = [int(each) for each in request.POST.getlist("row") if each.isdecimal()]
+        if not chosen:
+            desk.message_user(request, "Wähle aus, wem du sie noch einmal schicken willst.")
+            return redirect("admin:newsletter_issue_uncertain", issue.pk)
         try:
             count = running.resend_uncertain(issue.pk, deliveries=chosen, now=timezone.now())
         except NewsletterError as error:
@@ -278,9 +281,9 @@ def _outcome(issue: Issue) -> dict[str, Any]:
     """What became of it, as lines: what, how many, and where the ledger shows them."""
     found = running.outcome(issue)
     came_back = [
-        ("zurückgekommen", found.bounced, "bounce__gt="),
-        ("beschwert", found.complained, "complained_at__isnull=False"),
-        ("daraufhin abgemeldet", found.unsubscribed, "left_at__isnull=False"),
+        ("zurückgekommen", found.bounced, "bounce__in=hard,soft"),
+        ("beschwert", found.complained, "complained_at__isempty=0"),
+        ("daraufhin abgemeldet", found.unsubscribed, "left_at__isempty=0"),
     ]
     return {
         "accepted": found.accepted,
@@ -338,7 +341,14 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnly, admin.ModelAdmin[Delivery]):
     list_display = ["subscriber", "issue", "state", "why", "code", "when", "bounce"]
-    list_filter = ["state", "why", "bounce", "issue"]
+    list_filter = [
+        "state",
+        "why",
+        "bounce",
+        ("complained_at", admin.EmptyFieldListFilter),
+        ("left_at", admin.EmptyFieldListFilter),
+        "issue",
+    ]
     list_select_related = ["issue", "subscriber"]
     search_fields = ["subscriber__address_key"]
     search_help_text = "Suche nach der E-Mail-Adresse oder einem Teil davon"
