@@ -103,6 +103,8 @@ class Issue(models.Model):
     send_at = models.DateTimeField("Versand am", null=True, blank=True)
     started_at = models.DateTimeField("begonnen am", null=True, blank=True)
     finished_at = models.DateTimeField("beendet am", null=True, blank=True)
+    # The coach let it go on: what went wrong before does not stop it again.
+    resumed_at = models.DateTimeField("fortgesetzt am", null=True, blank=True)
     # How many were to get it when the audience was frozen; the ledger has a row for each.
     candidates = models.PositiveIntegerField("vorgesehen", null=True, blank=True)
     # Why it waits or was paused, for the coach; empty while all is well.

@@ -78,6 +78,17 @@ def send_link(subscriber: Subscriber, *, key: str) -> None:
     )
 
 
+def send_trouble(issue: Issue, trouble: str) -> None:
+    """Tell the coach why an issue is not being sent, and what can be done about it."""
+    desk = links.absolute(f"{reverse('admin:index')}newsletter/issue/{issue.pk}/change/")
+    mail.send(
+        "newsletter/mail/trouble",
+        to=settings.COACH_EMAIL,
+        context={"issue": issue, "trouble": trouble, "desk_url": desk},
+        key=f"newsletter.trouble:{issue.pk}:{issue.resumed_at}:{trouble}",
+    )
+
+
 def send_inbox_failing(inbox: Inbox) -> None:
     """Tell the coach that bounces are not read any more, and why."""
     _send_about_inbox("inbox_failing", inbox, since=inbox.failing_since)

@@ -10,7 +10,8 @@ from procrastinate.contrib.django import app
 from coaching_site import jobs
 from newsletter import inbox_sync, mail, preferences, subscriptions
 from newsletter.imports import running
-from newsletter.models import Event, Inbox, Subscriber
+from newsletter.models import Event, Inbox, Issue, Subscriber
+from newsletter.sending import lanes
 from newsletter.sending import running as issues
 
 
@@ -132,3 +133,27 @@ def tell_about_inbox(*, inbox: int, is_well: bool) -> None:
 def start_issue(*, issue: int) -> None:
     """Send an issue whose time has come, unless it was taken back."""
     issues.start(issue, now=timezone.now())
+
+
+# Low: mails that somebody waits for go first. Short: a lane sends for some seconds and lets the next
+# job go on.
+@app.task(name="newsletter.deliver", priority=-10)
+def deliver(*, lane: int) -> None:
+    """Send what the ledger says is owed, for a while; another job goes on."""
+    lanes.work_in_slices(lane)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="newsletter.keep_sending", queueing_lock="newsletter.keep_sending")
+def keep_sending(timestamp: int) -> None:
+    """Start what is due, find what dead senders left, and see that somebody is at work."""
+    del timestamp
+    issues.keep_going(now=timezone.now())
+
+
+@app.task(name="newsletter.tell_about_trouble", retry=jobs.PATIENT)
+def tell_about_trouble(*, issue: int, trouble: str) -> None:
+    """Tell the coach why an issue is not being sent."""
+    row = Issue.objects.filter(pk=issue).first()
+    if row is not None:
+        mail.send_trouble(row, trouble)

@@ -7,7 +7,7 @@ an issue is built once for everyone, marks keep their places; for each mail they
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 # Two characters of Unicode's private use area: nobody writes them, nothing escapes them.
@@ -58,6 +58,21 @@ def fill(text: str, values: Mapping[str, str], *, escape: Callable[[str], str] =
         return escape(value) if value else found[2]
 
     return _MARK.sub(filled, text)
+
+
+def cut(text: str) -> Iterator[str | tuple[str, str]]:
+    """The text cut at its marks: what is the same for everyone, and each mark's word and fallback."""
+    pieces = _MARK.split(text)
+    for place in range(0, len(pieces) - 1, 3):
+        yield pieces[place]
+        yield pieces[place + 1], pieces[place + 2]
+    yield pieces[-1]
+
+
+def values_of(name: str) -> dict[str, str]:
+    """What stands for the words the coach may write, for somebody who gave this name or none."""
+    words = name.split()
+    return {NAME: " ".join(words), FIRST_NAME: words[0] if words else ""}
 
 
 def without_marks(text: str) -> str:

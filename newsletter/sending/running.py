@@ -17,7 +17,8 @@ from newsletter.errors import NewsletterError
 from newsletter.models import Delivery, Edition, Issue
 from newsletter.preflight import Problem
 from newsletter.rendering import building
-from newsletter.sending import audience, timings
+from newsletter.rendering.building import Built
+from newsletter.sending import audience, ledger, timings, troubles
 from newsletter.sending.reports import Outcome as Outcome
 from newsletter.sending.reports import Progress as Progress
 from newsletter.sending.reports import outcome as outcome
@@ -111,7 +112,7 @@ def start(pk: int, *, now: datetime) -> bool:
         if now - issue.send_at > timedelta(seconds=timings.current().late):
             issue.status, issue.trouble = Status.LATE, LATE
             issue.save(update_fields=["status", "trouble"])
-            jobs.enqueue("newsletter.tell_about_trouble", issue=pk, words=LATE)
+            troubles.tell(issue, LATE)
             return False
         _begin(issue, now=now)
     return True
@@ -123,9 +124,18 @@ def start_due(*, now: datetime) -> int:
     return sum(start(pk, now=now) for pk in list(due))
 
 
-def _begin(issue: Issue, *, now: datetime) -> None:
-    """Freeze what it says and who gets it, and let the lanes work."""
-    built = building.build(
+def keep_going(*, now: datetime) -> None:
+    """Start what is due, find what dead senders left, end what is done, and let the rest be sent."""
+    start_due(now=now)
+    ledger.recover(timings=timings.current(), now=now)
+    ledger.finish(now=now)
+    if ledger.next_issue(now) is not None:
+        wake()
+
+
+def build(issue: Issue) -> Built:
+    """What an issue would say if it left now."""
+    return building.build(
         subject=issue.subject,
         preheader=issue.preheader,
         body=issue.body,
@@ -133,6 +143,11 @@ def _begin(issue: Issue, *, now: datetime) -> None:
         practice=Practice.current(),
         site_url=settings.SITE_URL,
     )
+
+
+def _begin(issue: Issue, *, now: datetime) -> None:
+    """Freeze what it says and who gets it, and let the lanes work."""
+    built = build(issue)
     Edition.objects.create(
         issue=issue, subject=built.subject, html=built.html, text=built.text, built_at=now
     )
@@ -156,7 +171,7 @@ def pause(pk: int, *, now: datetime) -> None:
 def resume(pk: int, *, now: datetime) -> None:
     """Go on with a held issue, or do not wait for the mail server any longer. Raises NotNow."""
     with _locked(pk, Status.PAUSED, Status.SENDING) as issue:
-        _send_on(issue)
+        _send_on(issue, now=now)
 
 
 def stop(pk: int, *, now: datetime) -> None:
@@ -175,7 +190,7 @@ def retry_failed(pk: int, *, now: datetime) -> int:
     Raises NotNow.
     """
     failed = Delivery.objects.filter(state=State.FAILED, why__in=MAY_BE_TRIED_AGAIN)
-    return _try_again(pk, failed)
+    return _try_again(pk, failed, now=now)
 
 
 def resend_uncertain(pk: int, *, deliveries: Collection[int] | None = None, now: datetime) -> int:
@@ -184,10 +199,12 @@ def resend_uncertain(pk: int, *, deliveries: Collection[int] | None = None, now:
     Some will get it twice, so only the coach may wish it. Raises NotNow.
     """
     uncertain = Delivery.objects.uncertain()
-    return _try_again(pk, uncertain if deliveries is None else uncertain.filter(pk__in=deliveries))
+    if deliveries is not None:
+        uncertain = uncertain.filter(pk__in=deliveries)
+    return _try_again(pk, uncertain, now=now)
 
 
-def _try_again(pk: int, wanted: QuerySet[Delivery]) -> int:
+def _try_again(pk: int, wanted: QuerySet[Delivery], *, now: datetime) -> int:
     started = (Status.SENDING, Status.PAUSED, Status.STOPPED, Status.SENT)
     with _locked(pk, *started) as issue:
         rows = wanted.filter(
@@ -205,14 +222,16 @@ def _try_again(pk: int, wanted: QuerySet[Delivery]) -> int:
             next_try_at=None,
         )
         if count and issue.status != Status.PAUSED:
-            _send_on(issue)
+            _send_on(issue, now=now)
     return count
 
 
-def _send_on(issue: Issue) -> None:
-    issue.status, issue.finished_at = Status.SENDING, None
+def _send_on(issue: Issue, *, now: datetime) -> None:
+    issue.status, issue.finished_at, issue.resumed_at = Status.SENDING, None, now
     issue.resume_at, issue.pauses, issue.trouble = None, 0, ""
-    issue.save(update_fields=["status", "finished_at", "resume_at", "pauses", "trouble"])
+    issue.save(
+        update_fields=["status", "finished_at", "resumed_at", "resume_at", "pauses", "trouble"]
+    )
     wake()
 
 
