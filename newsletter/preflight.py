@@ -52,7 +52,7 @@ def problems(issue: Issue, *, practice: Practice) -> list[Problem]:
         *_in_subject(issue),
         *_in_body(issue.body),
         *_in_practice(practice),
-        *in_built(built(issue, practice)),
+        *in_built(_built(issue, practice)),
         *_in_audience(issue),
     ]
 
@@ -370,8 +370,7 @@ def _readers(issue: Issue) -> int:
     return (readers.filter(tags__in=tags).distinct() if tags else readers).count()
 
 
-def built(issue: Issue, practice: Practice) -> Built:
-    """The mail of an issue as it is written now."""
+def _built(issue: Issue, practice: Practice) -> Built:
     return build(
         subject=issue.subject,
         preheader=issue.preheader,

@@ -61,11 +61,6 @@ def test(request: HttpRequest, issue: Issue, *, desk: ModelAdmin[Issue]) -> Http
             testing.send_test(issue, to=address.mailbox, now=timezone.now())
         except NewsletterError as error:
             form.add_error(None, error.message)
-        except OSError:
-            form.add_error(
-                None,
-                "Der Mailserver ist nicht zu erreichen. Versuch es in ein paar Minuten noch einmal.",
-            )
         else:
             desk.message_user(
                 request, f"Die Testmail ist an {address.shown} unterwegs.", messages.SUCCESS
@@ -290,6 +285,7 @@ def _outcome(issue: Issue) -> dict[str, Any]:
         "came_back": came_back,
         "excluded": _by_reason(found.excluded, Delivery.State.EXCLUDED),
         "failed": _by_reason(found.failed, Delivery.State.FAILED),
+        "may_retry": any(why in running.MAY_BE_TRIED_AGAIN for why in found.failed),
         "uncertain": found.uncertain,
         "cancelled": found.cancelled,
     }

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import re
 from datetime import UTC, datetime, timedelta
+from html import escape
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.http import QueryDict
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from PIL import Image
@@ -67,7 +69,7 @@ def typed(issue: Issue | None = None, **more: object) -> dict[str, object]:
 
 
 def written(client, **more: object) -> Issue:
-    answer = client.post(f"{ISSUES}add/", typed(**more))
+    answer = client.post(f"{ISSUES}add/", {**typed(), **more})
     assert answer.status_code == 302, page(answer)
     return Issue.objects.latest("pk")
 
@@ -326,7 +328,7 @@ def test_a_picture_that_is_shown_somewhere_stays(admin_client, django_capture_on
     with django_capture_on_commit_callbacks(execute=True):
         admin_client.post(delete, {"post": "yes"})
     assert Picture.objects.count() == 0
-    assert not picture.file.storage.exists(picture.file.name)
+    assert not picture.file.storage.exists(str(picture.file.name))
 
 
 def test_a_picture_in_mails_that_were_sent_stays(admin_client, issue_sent, now):
@@ -408,6 +410,64 @@ def ready(admin_client) -> Issue:
     """A draft nothing speaks against, and two who would get it."""
     issues.readers(2)
     return issues.draft()
+
+
+def test_a_test_mail_goes_to_the_coach_and_counts_for_nothing(admin_client, ready, mailbox):
+    shown = page(admin_client.get(of(ready, "test")))
+    assert 'value="coach@praxis.example"' in shown
+
+    answer = admin_client.post(of(ready, "test"), {"email": "ich@praxis.example"}, follow=True)
+
+    assert "Die Testmail ist an ich@praxis.example unterwegs." in page(answer)
+    (mail,) = mailbox.messages
+    assert mail["X-Envelope-To"] == "ich@praxis.example"
+    assert "Was ich gelernt habe" in mail["Subject"]
+    assert Delivery.objects.count() == 0
+
+
+@pytest.mark.parametrize("email", ["", "ich", "a@b", "Ich <ich@praxis.example>"])
+def test_a_test_mail_needs_an_address(admin_client, ready, mailbox, email):
+    answer = admin_client.post(of(ready, "test"), {"email": email})
+
+    assert "Gib" in page(answer)
+    assert escape(email) in page(answer)
+    assert mailbox.messages == []
+
+
+def test_a_test_mail_the_server_refuses_says_so(admin_client, ready, mailbox):
+    mailbox.refuse_with = "554 5.7.1 no"
+
+    answer = admin_client.post(of(ready, "test"), {"email": "ich@praxis.example"})
+
+    assert "Der Mailserver nimmt die Testmail nicht an" in page(answer)
+    assert "ich@praxis.example" in page(answer)
+
+
+def test_links_are_asked_about_only_when_the_button_is_pressed(admin_client, ready):
+    Issue.objects.update(body="Sieh [dort](https://gibt-es-nicht.example/) nach.")
+    assert "Links jetzt prüfen" in page(admin_client.get(of(ready, "links")))
+
+    shown = page(admin_client.post(of(ready, "links")))
+
+    assert "„dort“" in shown
+    assert "Noch einmal prüfen" in shown
+
+
+@pytest.mark.parametrize("status", ["draft", "scheduled", "late", "sending", "paused", "sent"])
+def test_every_form_brings_its_token(admin_user, ready, status):
+    """Whatever can be pressed would be refused without it."""
+    now = timezone.now()
+    started = (
+        {} if status in ("draft", "scheduled", "late") else {"started_at": now, "candidates": 0}
+    )
+    Issue.objects.update(status=status, send_at=now, finished_at=now, **started)
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(admin_user)
+
+    for what in ("change", "senden", "test", "links", "abbrechen", "ungewiss", "archivfassung"):
+        shown = page(browser.get(of(ready, what), follow=True))
+        forms = re.findall(r'<form method="post".*?</form>', shown)
+        assert all("csrfmiddlewaretoken" in form for form in forms), what
 
 
 def told(issue: Issue, **more: object) -> dict[str, object]:
@@ -544,7 +604,7 @@ def sending(ready) -> Issue:
     """On its way to two people, one of whom has it."""
     Issue.objects.update(status="late", send_at=timezone.now())
     running.send_late(ready.pk, now=timezone.now())
-    row = ready.deliveries.first()
+    row = ready.deliveries.earliest("pk")
     Delivery.objects.filter(pk=row.pk).update(state="sent", sent_at=timezone.now())
     ready.refresh_from_db()
     return ready
