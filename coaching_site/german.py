@@ -116,6 +116,11 @@ def until_before(hours: int) -> str:
     return "bis eine Stunde vorher" if hours == 1 else f"bis {hours}{NBSP}Stunden vorher"
 
 
+def number(count: int) -> str:
+    """„12.345“."""
+    return f"{count:,}".replace(",", ".")
+
+
 class NoAmount(ValueError):
     """What somebody wrote is no amount of money; the sentence says how to write one."""
 
@@ -128,8 +133,7 @@ def euros(cents: int) -> str:
 def amount(cents: int) -> str:
     """„1.234,50“: the same without the sign, for fields and columns that say euros anyway."""
     whole, rest = divmod(abs(cents), 100)
-    text = f"{whole:,}".replace(",", ".")
-    return f"{'−' if cents < 0 else ''}{text},{rest:02}"
+    return f"{'−' if cents < 0 else ''}{number(whole)},{rest:02}"
 
 
 def cents(text: str) -> int:

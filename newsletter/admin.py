@@ -29,6 +29,7 @@ from newsletter import (
     tagging,
 )
 from newsletter import import_admin as import_admin  # registers its own pages
+from newsletter import issue_admin as issue_admin  # registers its own pages
 from newsletter.addresses import Address
 from newsletter.forms import AddressField
 from newsletter.models import Consent, Event, Subscriber, Suppression
@@ -37,6 +38,7 @@ from pages.models import Practice
 
 # The drawing's own units; the page scales it.
 CHART_WIDTH, CHART_HEIGHT, BAR_GAP = 720, 200, 4
+LAST_MAILS = 20  # of a person's issues, on their page
 
 PersonView = Callable[[HttpRequest, Subscriber], HttpResponse]
 
@@ -455,6 +457,8 @@ def _history(person: Subscriber) -> dict[str, object]:
         "words": ", ".join(tag.name for tag in person.tags.all()),
         "consents": person.consents.order_by("-requested_at", "-pk"),
         "events": person.events.order_by("-at", "-pk"),
+        "deliveries": person.deliveries.select_related("issue").order_by("-pk")[:LAST_MAILS],
+        "feedback": person.feedback.select_related("delivery__issue").order_by("-pk")[:LAST_MAILS],
         "suppressions": found,
         "is_blocked": suppressions.is_blocked(person.address_key),
         "is_on_the_list": person.status != Subscriber.Status.UNSUBSCRIBED,

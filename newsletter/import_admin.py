@@ -28,6 +28,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST
 
+from coaching_site.german import number
 from newsletter import exports, portable
 from newsletter.errors import ImportRefused, NewsletterError
 from newsletter.import_forms import MappingForm, ProvenanceForm, ReadingForm, UploadForm
@@ -300,11 +301,6 @@ class ImportAdmin(admin.ModelAdmin[Import]):
         # „Back“ must ask again: what the page offers may be done by now.
         response["Cache-Control"] = "no-store"
         return response
-
-
-def number(count: int) -> str:
-    """„12.345“."""
-    return f"{count:,}".replace(",", ".")
 
 
 def _to(run: Import) -> HttpResponseRedirect:

@@ -63,6 +63,11 @@ def until_before(hours: int) -> str:
 
 
 @register.filter
+def number(count: int) -> str:
+    return german.number(count)
+
+
+@register.filter
 def euros(cents: int) -> str:
     return german.euros(cents)
 

@@ -9,17 +9,51 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand
 from django.db import transaction
+from django.utils import timezone
 
 from booking.models import Calendar, CallType, WeeklyHours
+from newsletter import writing
+from newsletter.models import Issue
 from pages.models import Practice
 
 WORKDAYS = range(1, 6)
 WINDOWS = ((time(9), time(12)), (time(14), time(17)))
 
+FIRST_ISSUE = writing.Draft(
+    subject="So sieht eine Ausgabe aus",
+    preheader="Ein Entwurf zum Ausprobieren: ändern, ansehen, löschen.",
+    body="""\
+Hallo {{ vorname | zusammen }},
+
+das ist ein Entwurf. Nichts davon geht hinaus, solange du nicht auf „Senden“ drückst; danach bleibt noch eine Minute, um es zurückzunehmen.
+
+## Was du schreiben kannst
+
+- Absätze, Zwischenüberschriften und Listen wie diese
+- **Wichtiges** und *Betontes*
+- Links, zum Beispiel zu [Markdown](https://commonmark.org/help/)
+- Bilder, die du unter „Bilder“ hochlädst; jedes braucht einen Alternativtext
+
+> Ein Zitat beginnt mit einem spitzen Klammerzeichen.
+
+## Was von selbst geschieht
+
+Unter jeder Ausgabe stehen Impressum, Abmeldelink und Einstellungen. Es gibt keine Zählpixel und keine umgeleiteten Links: Wer öffnet und wer klickt, weiß niemand.
+
+Vor dem Senden wird geprüft, was schiefgehen kann: fehlende Alternativtexte, kaputte Links, unbekannte Platzhalter, ein leeres Impressum.
+
+Viel Freude beim Schreiben!
+""",
+    slug="",
+    in_archive=True,
+    tags=(),
+)
+
 
 class Command(BaseCommand):
     help = (
-        "Practice, hours, three call types and an admin account, if there are none. Safe to repeat."
+        "Practice, hours, three call types, a draft of the newsletter and an admin account, "
+        "if there are none. Safe to repeat."
     )
 
     @transaction.atomic
@@ -27,6 +61,8 @@ class Command(BaseCommand):
         Practice.objects.get_or_create(pk=1)
         if not Calendar.objects.exists():
             self._open_calendar()
+        if not Issue.objects.exists():
+            writing.begin(FIRST_ISSUE, now=timezone.now())
         users = get_user_model()
         if not users.objects.exists():
             password = secrets.token_urlsafe(12)
