@@ -93,7 +93,7 @@ def _bring_forward(key: str, at: datetime | None) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE procrastinate_jobs SET scheduled_at = %s"
-            " WHERE queueing_lock = %s AND status = 'todo' AND scheduled_at > coalesce(%s, '-infinity')",
+            " WHERE queueing_lock = %s AND status = 'todo' AND scheduled_at > coalesce(%s::timestamptz, '-infinity')",
             [at, key, at],
         )
 
