@@ -141,7 +141,7 @@ def status(request: HttpRequest, desk: ModelAdmin[Issue], issue: Issue) -> HttpR
         "refreshes": moves and "ruhig" not in request.GET,
         "moves": moves,
         "progress": _progress(issue, now) if issue.is_running else None,
-        "outcome": _outcome(issue) if issue.started_at else None,
+        "outcome": None if issue.is_running or not issue.started_at else _outcome(issue),
         "tags": issue.tags.all(),
     }
     response = issue_pages.shown(request, desk, "status", context)

@@ -409,7 +409,8 @@ def test_the_preview_of_a_sent_issue_shows_what_was_sent(admin_client, issue_sen
 def ready(admin_client) -> Issue:
     """A draft nothing speaks against, and two who would get it."""
     issues.readers(2)
-    return issues.draft()
+    issue: Issue = issues.draft()
+    return issue
 
 
 def test_a_test_mail_goes_to_the_coach_and_counts_for_nothing(admin_client, ready, mailbox):
