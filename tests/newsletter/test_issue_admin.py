@@ -601,7 +601,7 @@ def test_a_missed_issue_asks_whether_it_still_fits(admin_client, ready):
 
 
 @pytest.fixture
-def sending(ready) -> Issue:
+def sending(ready: Issue) -> Issue:
     """On its way to two people, one of whom has it."""
     Issue.objects.update(status="late", send_at=timezone.now())
     running.send_late(ready.pk, now=timezone.now())
