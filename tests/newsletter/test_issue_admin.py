@@ -18,7 +18,7 @@ from django.utils import timezone
 from PIL import Image
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from newsletter import sending_admin, suppressions
+from newsletter import ledger_admin, suppressions
 from newsletter.issue_forms import ZONE, SendForm
 from newsletter.models import (
     Delivery,
@@ -758,7 +758,7 @@ def test_the_ledger_is_only_looked_at(admin_client, issue_sent, now):
 
 
 def test_a_ledger_of_years_is_not_counted_through(admin_client, issue_sent, now, monkeypatch):
-    monkeypatch.setattr(sending_admin, "COUNTED", 60)
+    monkeypatch.setattr(ledger_admin, "COUNTED", 60)
     mailed(issue_sent, issues.readers(70), state="sent", sent_at=now)
 
     with CaptureQueriesContext(connection) as asked:
