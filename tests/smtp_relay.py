@@ -39,6 +39,7 @@ class Relay:
     on_recipient: Rule = _nothing
     on_message: Rule = _nothing
     close_after: int | None = None
+    limit: int | None = None  # of connections at once
     accepted: Counter[str] = field(default_factory=Counter)
     messages: dict[str, bytes] = field(default_factory=dict)
     senders: dict[str, str] = field(default_factory=dict)
@@ -80,8 +81,10 @@ class Session(asyncio.Protocol):
         relay.connections += 1
         relay.open_now += 1
         relay.most_open = max(relay.most_open, relay.open_now)
-        self.answer(relay.greeting)
-        if not relay.greeting.startswith("220"):
+        too_many = relay.limit is not None and relay.open_now > relay.limit
+        greeting = "421 4.7.0 too many connections" if too_many else relay.greeting
+        self.answer(greeting)
+        if not greeting.startswith("220"):
             self.hang_up()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -86,7 +86,7 @@ def judge(tried: Sequence[tuple[str, str]]) -> str:
     reasons = [why for _, why in tried]
     if _in_a_row(reasons, Why.POLICY) >= POLICY_IN_A_ROW:
         return POLICY
-    if reasons[:POLICY_OF].count(Why.POLICY) > POLICY_OF / 2:
+    if len(reasons) >= POLICY_OF and reasons[:POLICY_OF].count(Why.POLICY) > POLICY_OF / 2:
         return POLICY
     if _in_a_row(reasons, Why.CONTENT) >= CONTENT_IN_A_ROW:
         return CONTENT

@@ -1,19 +1,20 @@
-"""`python -m tests.bench [month] [throughput] [latency] [imports]`: measures, prints Markdown tables."""
+"""`python -m tests.bench [month] [throughput] [latency] [imports] [sending]`: measures, prints Markdown tables."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
 
-from tests.bench import holds, imports, pages, scenes
+from tests.bench import holds, imports, pages, scenes, sending
 
 PARTS: dict[str, Callable[[], str]] = {
     "month": pages.month,
     "throughput": holds.throughput,
     "latency": holds.latency,
     "imports": imports.imports,
+    "sending": sending.sending,
 }
-WITHOUT_SCENES = {"imports"}
+WITHOUT_SCENES = {"imports", "sending"}
 
 
 def main() -> None:

@@ -9,6 +9,14 @@ from newsletter.models import Consent, Issue, Subscriber
 from pages.models import Practice
 
 LONG_AGO = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
+# As long as a letter is: some screens of text with links.
+LETTER = "Hallo {{ vorname | du }},\n\n" + "\n\n".join(
+    f"## Punkt {number}\n\nWas ich über **Führung** gelernt habe, "
+    "steht ausführlich im [Artikel](https://beispiel.example/artikel). "
+    + "Noch ein Satz dazu. "
+    * 12
+    for number in range(12)
+)
 WORDS = "Ich möchte den Newsletter bekommen."
 
 
