@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
+from django.core.exceptions import SuspiciousFileOperation, ValidationError
 from django.core.files.storage import default_storage
 from django.core.validators import validate_email
 from django.urls import Resolver404, ResolverMatch, resolve, reverse
@@ -52,7 +52,7 @@ def problems(issue: Issue, *, practice: Practice) -> list[Problem]:
         *_in_subject(issue),
         *_in_body(issue.body),
         *_in_practice(practice),
-        *in_built(_built(issue, practice)),
+        *in_built(built(issue, practice)),
         *_in_audience(issue),
     ]
 
@@ -74,7 +74,10 @@ def in_built(built: Built) -> Iterator[Problem]:
 
 def is_own(url: str) -> bool:
     """Whether an address leads to this site."""
-    return urlsplit(url).netloc.lower() == urlsplit(settings.SITE_URL).netloc.lower()
+    try:
+        return urlsplit(url).netloc.lower() == urlsplit(settings.SITE_URL).netloc.lower()
+    except ValueError:
+        return False
 
 
 def quoted(text: str) -> str:
@@ -323,7 +326,10 @@ def _page_at(path: str) -> ResolverMatch | None:
 
 def _is_lost_file(path: str) -> bool:
     name = path.removeprefix(settings.MEDIA_URL)
-    return name != path and not default_storage.exists(name)
+    try:
+        return name != path and not default_storage.exists(name)
+    except SuspiciousFileOperation:  # it climbs out of the folder
+        return True
 
 
 def _is_mailbox(rest: str) -> bool:
@@ -356,21 +362,21 @@ def _in_practice(practice: Practice) -> Iterator[Problem]:
 
 
 def _in_audience(issue: Issue) -> Iterator[Problem]:
-    if not _readers(issue):
+    if not _has_readers(issue):
         yield Problem(
             "audience",
             "Niemand würde diese Ausgabe bekommen. Wähle andere Schlagwörter oder keines.",
         )
 
 
-def _readers(issue: Issue) -> int:
-    """How many would get it now."""
+def _has_readers(issue: Issue) -> bool:
     readers = Subscriber.objects.reachable()
     tags = list(issue.tags.all()) if issue.pk else []
-    return (readers.filter(tags__in=tags).distinct() if tags else readers).count()
+    return (readers.filter(tags__in=tags) if tags else readers).exists()
 
 
-def _built(issue: Issue, practice: Practice) -> Built:
+def built(issue: Issue, practice: Practice) -> Built:
+    """The mail of an issue as it is written now."""
     return build(
         subject=issue.subject,
         preheader=issue.preheader,

@@ -96,7 +96,7 @@ def test_a_server_that_refuses_is_worth_a_look():
     assert (problem.kind, problem.blocks) == ("unsure_link", False)
 
 
-def test_silent_servers_are_given_up_together_and_in_time(server):
+def test_however_many_are_silent_the_coach_does_not_wait_longer(server):
     server.hang()
     links = [link(server, f"/feed.ics?{number}") for number in range(20)]
 

@@ -306,7 +306,13 @@ def test_a_bare_address_is_worth_a_look(look, url):
 
 
 @pytest.mark.parametrize(
-    "path", ["/gibt-es-nicht/", "/newsletter/gibt-es-nicht/", "/media/newsletter/fort.jpg"]
+    "path",
+    [
+        "/gibt-es-nicht/",
+        "/newsletter/gibt-es-nicht/",
+        "/media/newsletter/fort.jpg",
+        "/media/../../../etc/passwd",
+    ],
 )
 def test_a_page_that_is_not_here_is_named(look, path):
     (problem,) = look(f"[dort]({site.SITE_URL}{path})")
