@@ -21,8 +21,8 @@ from django.utils import timezone
 MORE = """
     INSERT INTO newsletter_subscriber
         (public_id, address, address_key, name, status, consent_id, created_at, confirmed_at)
-    SELECT gen_random_uuid(), 'leser' || n || '@firma' || n % 997 || '.example',
-        'leser' || n || '@firma' || n % 997 || '.example', 'Jörg' || n || ' Müller', 'confirmed',
+    SELECT gen_random_uuid(), 'leser' || n || '@firma' || n %% 997 || '.example',
+        'leser' || n || '@firma' || n %% 997 || '.example', 'Jörg' || n || ' Müller', 'confirmed',
         %s, '2026-05-04 08:00+00', '2026-05-04 08:00+00'
     FROM generate_series(1, %s) n
 """

@@ -7,8 +7,10 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -682,3 +684,24 @@ def test_progress_never_says_whole_before_it_is(begin):
 
     assert (progress.total, progress.done, progress.waiting, progress.percent) == (3, 2, 1, 66)
     assert progress.time_left is not None
+
+
+def test_the_command_line_tells_how_far_it_is_and_has_the_same_buttons(relay, begin):
+    Pace.objects.create(pk=1, per_minute=6)
+    readers(10)
+    issue = begin()
+    send()
+
+    assert f"{issue.pk} sending 6/10 (60 %)" in command()
+    assert "s left: pending=4 sent=6" in command()
+    assert "paused" in command(str(issue.pk), "pause")
+    with pytest.raises(CommandError, match="gerade nicht"):
+        command(str(issue.pk), "pause")
+    assert "stopped" in command(str(issue.pk), "stop", "--watch")
+    assert command() == "No issue is on its way.\n"
+
+
+def command(*arguments: str) -> str:
+    output = StringIO()
+    call_command("newsletter", *arguments, stdout=output)
+    return output.getvalue()
