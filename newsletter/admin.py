@@ -30,9 +30,11 @@ from newsletter import (
 )
 from newsletter import import_admin as import_admin  # registers its own pages
 from newsletter import issue_admin as issue_admin  # registers its own pages
+from newsletter import ledger_admin as ledger_admin  # registers its own pages
 from newsletter.addresses import Address
 from newsletter.forms import AddressField
 from newsletter.models import Consent, Event, Subscriber, Suppression
+from newsletter.read_only import ReadOnly
 from newsletter.views.common import json_file
 from pages.models import Practice
 
@@ -41,19 +43,6 @@ CHART_WIDTH, CHART_HEIGHT, BAR_GAP = 720, 200, 4
 LAST_MAILS = 20  # of a person's issues, on their page
 
 PersonView = Callable[[HttpRequest, Subscriber], HttpResponse]
-
-
-class ReadOnly:
-    """Rows the rules own: nobody adds, changes or deletes them by hand."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
-        return False
 
 
 class TaggingForm(ActionForm):

@@ -128,6 +128,11 @@ class IssueForm(TextForm):
         tags = self.fields["tags"]
         assert isinstance(tags, forms.ModelMultipleChoiceField)
         tags.queryset = tags_with_readers()
+        tags.help_text = (
+            "Ohne Auswahl geht die Ausgabe an alle. In Klammern steht, wie viele das Wort erreicht."
+            if tags.queryset.exists()
+            else "Noch gibt es keine; die Ausgabe geht an alle."
+        )
 
     def clean_preheader(self) -> str:
         return " ".join(self.cleaned_data["preheader"].split())

@@ -45,10 +45,7 @@ def shown(
         "may_change": desk.has_change_permission(request),
         **context,
     }
-    response = TemplateResponse(request, f"admin/newsletter/issue/{name}.html", whole)
-    # „Back“ must ask again: what the page offers may be done by now.
-    response["Cache-Control"] = "no-store"
-    return response
+    return TemplateResponse(request, f"admin/newsletter/issue/{name}.html", whole)
 
 
 def to(issue: Issue) -> HttpResponseRedirect:

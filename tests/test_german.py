@@ -55,6 +55,15 @@ def test_prices_have_a_comma_and_the_sign_behind(cents, text):
     assert german.euros(cents) == text
 
 
+def test_thousands_have_a_point():
+    assert [german.number(each) for each in (0, 999, 1000, 1234567)] == [
+        "0",
+        "999",
+        "1.000",
+        "1.234.567",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "cents"),
     [

@@ -88,6 +88,8 @@ FLOORS = {
         "import_admin",
         "issue_admin",
         "issue_pages",
+        "ledger_admin",
+        "read_only",
         "sending_admin",
         "tasks",
         "webhooks",

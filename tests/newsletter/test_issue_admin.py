@@ -18,7 +18,7 @@ from django.utils import timezone
 from PIL import Image
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from newsletter import sending_admin, suppressions
+from newsletter import ledger_admin, suppressions
 from newsletter.issue_forms import ZONE, SendForm
 from newsletter.models import (
     Delivery,
@@ -409,7 +409,8 @@ def test_the_preview_of_a_sent_issue_shows_what_was_sent(admin_client, issue_sen
 def ready(admin_client) -> Issue:
     """A draft nothing speaks against, and two who would get it."""
     issues.readers(2)
-    return issues.draft()
+    issue: Issue = issues.draft()
+    return issue
 
 
 def test_a_test_mail_goes_to_the_coach_and_counts_for_nothing(admin_client, ready, mailbox):
@@ -600,7 +601,7 @@ def test_a_missed_issue_asks_whether_it_still_fits(admin_client, ready):
 
 
 @pytest.fixture
-def sending(ready) -> Issue:
+def sending(ready: Issue) -> Issue:
     """On its way to two people, one of whom has it."""
     Issue.objects.update(status="late", send_at=timezone.now())
     running.send_late(ready.pk, now=timezone.now())
@@ -757,7 +758,7 @@ def test_the_ledger_is_only_looked_at(admin_client, issue_sent, now):
 
 
 def test_a_ledger_of_years_is_not_counted_through(admin_client, issue_sent, now, monkeypatch):
-    monkeypatch.setattr(sending_admin, "COUNTED", 60)
+    monkeypatch.setattr(ledger_admin, "COUNTED", 60)
     mailed(issue_sent, issues.readers(70), state="sent", sent_at=now)
 
     with CaptureQueriesContext(connection) as asked:
