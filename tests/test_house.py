@@ -31,6 +31,7 @@ FLOORS = {
         "logs",
         "compiled",
         "portable",
+        "pdf",
     ),
     1: ("models", "import_models", "issue_models"),
     2: (
