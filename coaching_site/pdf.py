@@ -147,7 +147,9 @@ class Paper:
             borders_layout=TableBordersLayout.HORIZONTAL_LINES,
             headings_style=FontFace(emphasis="BOLD", color=INK, size_pt=SMALL + 0.5),
             line_height=LINE,
-            padding=(1, 1.5, 1, 0),
+            align="LEFT",
+            padding=(1, 0, 1, 0),
+            gutter_width=2,
             v_align="TOP",
         ) as table:
             table.row([drawable(column.heading) for column in columns])
