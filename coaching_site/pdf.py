@@ -148,15 +148,14 @@ class Paper:
             headings_style=FontFace(emphasis="BOLD", color=INK, size_pt=SMALL + 0.5),
             line_height=LINE,
             align="LEFT",
-            padding=(1, 0, 1, 0),
-            gutter_width=2,
             v_align="TOP",
         ) as table:
-            table.row([drawable(column.heading) for column in columns])
-            for number, row in enumerate(rows):
-                is_bold = number >= len(rows) - bold_rows
-                style = FontFace(emphasis="BOLD") if is_bold else None
-                table.row([drawable(cell) for cell in row], style=style)
+            bold_from = len(rows) - bold_rows
+            for number, texts in enumerate([[each.heading for each in columns], *rows], -1):
+                row = table.row(style=FontFace(emphasis="BOLD") if number >= bold_from else None)
+                for place, text in enumerate(texts, 1):
+                    gap = 0 if place == len(columns) else 2
+                    row.cell(drawable(text), padding=(1, gap, 1, 0))
         self.space(3)
 
     def space(self, millimetres: float) -> None:

@@ -32,8 +32,9 @@ FLOORS = {
         "compiled",
         "portable",
         "pdf",
+        "markdown",
     ),
-    1: ("models", "import_models", "issue_models"),
+    1: ("models", "import_models", "issue_models", "legal_models"),
     2: (
         "mail",
         "ics",
@@ -47,6 +48,11 @@ FLOORS = {
         "portraits",
         "kept",
         "consent",
+        "legal",
+        "legal_facts",
+        "legal_pdf",
+        "filling",
+        "compliance",
     ),
     3: (
         "scheduling",
