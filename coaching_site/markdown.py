@@ -27,7 +27,7 @@ SCHEMES = {"http", "https", "mailto", "tel"}
 
 _ANCHOR = re.compile(r"\s*\{#([a-z][a-z0-9-]*)\}\s*$")
 _MARKS = re.compile(r"([\\`*_\[\]<>#|~&{}!])")
-_OPENING = re.compile(r"^(\d+)([.)])|^([-+=])")
+_OPENING = re.compile(r"^(\d+)([.)])(?=\s|$)|^([-+=])(?=[-+=\s]|$)")
 
 
 def parse(text: str) -> list[Token]:

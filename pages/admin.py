@@ -10,6 +10,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
+from pages import legal_admin as legal_admin  # registers its own pages
 from pages import portraits
 from pages.models import Practice
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.urls import is_valid_path
+from django.urls import is_valid_path, reverse
 
 from booking.models import CallType
 from coaching_site import markdown
@@ -19,13 +19,6 @@ Kind = LegalText.Kind
 
 # The EU's platform for online disputes was closed in 2025; a link to it misleads.
 CLOSED_PLATFORM = "ec.europa.eu/consumers/odr"
-ADDRESSES = {
-    "/impressum/": Kind.IMPRINT,
-    "/datenschutz/": Kind.PRIVACY,
-    "/agb/": Kind.TERMS,
-    "/widerruf/": Kind.WITHDRAWAL,
-    "/barrierefreiheit/": Kind.ACCESSIBILITY,
-}
 
 
 class Finding(NamedTuple):
@@ -111,8 +104,8 @@ def _is_dead(href: str, text: legal.LegalVersion, texts: dict[Kind, legal.LegalV
         return False
     if address.path and not is_valid_path(address.path):
         return True
-    page = texts.get(ADDRESSES[address.path]) if address.path in ADDRESSES else None
-    read = text if not address.path else page
+    pages = {reverse(name): texts[kind] for kind, name in legal.PAGES.items()}
+    read = pages.get(address.path) if address.path else text
     return bool(address.fragment and read and address.fragment not in markdown.anchors(read.text))
 
 

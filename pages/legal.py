@@ -34,6 +34,14 @@ TITLES = {
     Kind.WITHDRAWAL: "Widerrufs\u00adbelehrung",
     Kind.ACCESSIBILITY: "Barriere\u00adfreiheit",
 }
+# The names of their pages.
+PAGES = {
+    Kind.IMPRINT: "imprint",
+    Kind.PRIVACY: "privacy",
+    Kind.TERMS: "terms",
+    Kind.WITHDRAWAL: "withdrawal_notice",
+    Kind.ACCESSIBILITY: "accessibility",
+}
 _HOLE = re.compile(r"\[[^\[\]<>\n]+ fehlt noch\]")
 # A start text belongs to no day; its file must be the same whenever it is drawn.
 _START = datetime(2026, 11, 23, tzinfo=UTC)

@@ -35,13 +35,6 @@ SUMMARIES = {
     Kind.WITHDRAWAL: "Das gesetzliche Widerrufsrecht für Verbraucherinnen und Verbraucher und das Muster-Widerrufsformular.",
     Kind.ACCESSIBILITY: "Wie zugänglich diese Seite ist, was wir geprüft haben und wo du Barrieren melden kannst.",
 }
-PAGES = {
-    Kind.IMPRINT: "imprint",
-    Kind.PRIVACY: "privacy",
-    Kind.TERMS: "terms",
-    Kind.WITHDRAWAL: "withdrawal_notice",
-    Kind.ACCESSIBILITY: "accessibility",
-}
 FILES = {
     Kind.TERMS: "agb",
     Kind.WITHDRAWAL: "widerrufsbelehrung",
@@ -114,7 +107,7 @@ def _paper(request: HttpRequest, text: LegalVersion, *, is_current: bool) -> Htt
             "summary": SUMMARIES[text.kind],
             "state": legal.state_line(text),
             "is_current": is_current,
-            "page": PAGES[text.kind],
+            "page": legal.PAGES[text.kind],
             "pdf": _pdf_address(text, is_current=is_current),
         }
 
@@ -125,8 +118,8 @@ def _paper(request: HttpRequest, text: LegalVersion, *, is_current: bool) -> Htt
 def _pdf_address(text: LegalVersion, *, is_current: bool) -> str:
     """Where the page's text is a file; the imprint and a few others are none."""
     if not is_current:
-        return reverse(f"{PAGES[text.kind]}_version_pdf", args=[text.number])
-    return reverse(f"{PAGES[text.kind]}_pdf") if text.kind in WITH_PDF else ""
+        return reverse(f"{legal.PAGES[text.kind]}_version_pdf", args=[text.number])
+    return reverse(f"{legal.PAGES[text.kind]}_pdf") if text.kind in WITH_PDF else ""
 
 
 def _pdf(text: LegalVersion) -> HttpResponse:

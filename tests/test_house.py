@@ -53,6 +53,7 @@ FLOORS = {
         "legal_pdf",
         "filling",
         "compliance",
+        "comparing",
     ),
     3: (
         "scheduling",
@@ -75,7 +76,16 @@ FLOORS = {
     ),
     4: ("cancellation", "checkout", "by_hand"),
     5: ("forms", "import_forms"),
-    6: ("views", "admin", "import_admin", "tasks", "commands", "site", "templatetags"),
+    6: (
+        "views",
+        "admin",
+        "import_admin",
+        "legal_admin",
+        "tasks",
+        "commands",
+        "site",
+        "templatetags",
+    ),
     7: ("urls", "apps", "settings", "wsgi", "gunicorn", "local", "migrations"),
 }
 
