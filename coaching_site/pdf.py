@@ -158,6 +158,9 @@ class Paper:
                     row.cell(drawable(text), padding=(1, gap, 1, 0))
         self.space(3)
 
+    def new_page(self) -> None:
+        self._sheet.add_page()
+
     def space(self, millimetres: float) -> None:
         self._sheet.ln(millimetres)
 

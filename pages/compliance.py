@@ -36,7 +36,7 @@ def findings() -> list[Finding]:
     found = [
         *_practice(practice),
         *_unfinished(texts, practice),
-        *_outdated(practice),
+        *_outdated(),
         *_links(texts),
         *_privacy(texts[Kind.PRIVACY], practice),
         *_withdrawal_model(),
@@ -77,14 +77,12 @@ def _unfinished(texts: dict[Kind, legal.LegalVersion], practice: Practice) -> It
             yield Finding(sentence, is_unfinished=True)
 
 
-def _outdated(practice: Practice) -> Iterator[Finding]:
-    for kind in Kind:
-        row = legal.current_row(kind)
-        if row and legal.is_outdated(row, practice):
-            yield Finding(
-                f"{kind.label}: Seit Fassung {row.number} haben sich Angaben geändert. "
-                "Text neu veröffentlichen."
-            )
+def _outdated() -> Iterator[Finding]:
+    for row in legal.outdated():
+        yield Finding(
+            f"{row.get_kind_display()}: Seit Fassung {row.number} haben sich Angaben geändert. "
+            "Text neu veröffentlichen."
+        )
 
 
 def _links(texts: dict[Kind, legal.LegalVersion]) -> Iterator[Finding]:

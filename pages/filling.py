@@ -156,13 +156,11 @@ def _cookies(practice: Practice) -> str:
 
 
 def _processors(practice: Practice) -> str:
-    header = "| Wer | Wozu | Näheres |\n| --- | --- | --- |"
     rows = (
-        f"| {_or_hole(each.name, each.field)} | {markdown.literal(each.purpose)} "
-        f"| [Abschnitt](#{each.anchor}) |"
+        f"| {_or_hole(each.name, each.field)} | [{each.purpose}](#{each.anchor}) |"
         for each in legal_facts.processors(practice)
     )
-    return "\n".join([header, *rows])
+    return "\n".join(["| Wer | Wozu |\n| --- | --- |", *rows])
 
 
 def _periods(practice: Practice) -> str:

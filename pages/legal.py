@@ -178,6 +178,13 @@ def is_outdated(row: LegalText, practice: Practice) -> bool:
     return filling.fill(row.source, practice).text != row.text
 
 
+def outdated() -> list[LegalText]:
+    """The versions that hold today and would read differently if published again."""
+    practice = Practice.current()
+    rows = (current_row(kind) for kind in Kind)
+    return [row for row in rows if row and is_outdated(row, practice)]
+
+
 # --- writing ----------------------------------------------------------------------------------
 
 

@@ -36,6 +36,9 @@ def _draw(paper: Paper, node: SyntaxTreeNode, *, indent: int = 0) -> None:
     elif node.type in ("bullet_list", "ordered_list"):
         items = [list(_runs(item)) for item in node.children]
         paper.items(items, numbered=node.type == "ordered_list", indent=indent)
+    elif node.type == "hr":
+        # What follows a line may be meant to be sent back: it gets a page of its own.
+        paper.new_page()
     elif node.type == "table":
         _draw_table(paper, node)
     elif node.type in ("fence", "code_block"):

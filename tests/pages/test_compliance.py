@@ -26,7 +26,7 @@ def now() -> datetime:
 
 
 @pytest.fixture
-def published(whole, now) -> Practice:
+def published(whole, now):
     for kind in Kind:
         publish(kind, now=now, valid_from=timezone.localdate(now))
     return whole

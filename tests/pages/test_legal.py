@@ -10,6 +10,9 @@ from datetime import date, datetime, timedelta
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
+from booking import checkout, scheduling
+from newsletter import subscriptions
+from newsletter.models import NETWORK_LIFE
 from pages import filling, legal, legal_facts
 from pages.legal import NothingNew, NotWhole, TooEarly
 from pages.legal_models import LegalText
@@ -698,3 +701,18 @@ def test_every_processor_has_its_place_in_the_privacy_notice(whole, settings, cl
         assert f'id="{processor.anchor}"' in page
         assert f'href="#{processor.anchor}"' in page
         assert processor.name in page
+
+
+def test_the_periods_the_notice_names_are_those_the_code_keeps(whole):
+    whole.newsletter_keeps_network = True
+    told = {period.what: period.how_long for period in legal_facts.periods(whole)}
+
+    requests = told["nicht bestätigte Newsletter-Anmeldungen"]
+    assert requests == f"{subscriptions.REQUEST_LIFE.days} Tage"
+    assert told["gekürzte IP-Adresse der Anmeldung"] == f"{NETWORK_LIFE.days} Tage"
+    assert subscriptions.PROOF_YEARS == 3
+    assert told["Nachweis der Newsletter-Einwilligung"].startswith("drei Jahre")
+    notice = filling.fill(legal.start_source(Kind.PRIVACY), whole).text
+    assert f"nach {scheduling.HOLD_LIFE.seconds // 60} Minuten" in notice
+    assert f"Bezahlseite nach {checkout.PAYING_HOLD_LIFE.seconds // 60} Minuten" in notice
+    assert f"Nicht bestätigte Anmeldungen löschen wir nach {requests}n" in notice

@@ -7,6 +7,7 @@ import re
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
+from django.forms.models import model_to_dict
 from django.utils import timezone
 
 from pages import legal
@@ -165,3 +166,17 @@ def test_only_those_with_the_permission_write_and_publish(client, whole, given):
     for path in (LIST, f"{LIST}terms/vorschau/", f"{LIST}terms/fassungen/"):
         assert client.get(path).status_code == allowed
     assert "Bearbeiten" not in client.get(LIST).content.decode()
+
+
+def test_saving_the_practice_says_which_texts_still_have_the_old_words(admin_client, whole):
+    now = timezone.now()
+    publish(now=now, valid_from=timezone.localdate(now))
+    values = {name: value for name, value in model_to_dict(whole).items() if value is not None}
+
+    page_after = admin_client.post(
+        "/verwaltung/pages/practice/1/change/",
+        {**values, "portrait": "", "street": "Neue Straße 2"},
+        follow=True,
+    )
+
+    assert "Darin stehen noch die alten Angaben: AGB." in page_after.content.decode()
