@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.html import format_html
 
-from pages import portraits
+from pages import legal, portraits
+from pages import legal_admin as legal_admin  # registers its own pages
 from pages.models import Practice
 
 
@@ -95,3 +98,12 @@ class PracticeAdmin(admin.ModelAdmin[Practice]):
     def save_model(self, request: HttpRequest, obj: Practice, form: Any, change: bool) -> None:
         obj.pk = 1
         super().save_model(request, obj, form, change)
+        texts = ", ".join(row.get_kind_display() for row in legal.outdated())
+        if texts:
+            where = reverse("admin:pages_legaltext_changelist")
+            sentence = format_html(
+                'Darin stehen noch die alten Angaben: {}. <a href="{}">Text neu veröffentlichen</a>',
+                texts,
+                where,
+            )
+            self.message_user(request, sentence, messages.WARNING)

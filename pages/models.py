@@ -7,9 +7,15 @@ from datetime import date
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.urls import is_valid_path
+from django.utils import timezone
 
-# Papers that are still drafts: what is sold for money needs them final (BGB §§ 312d, 356a).
-DRAFTS = ("AGB", "Widerrufsbelehrung", "Widerrufsfunktion", "Datenschutzerklärung")
+from pages.legal_models import LegalText, unfinished
+
+__all__ = ["LegalText", "Practice"]
+
+# Where people withdraw online (BGB § 356a); the statutory notice must name it.
+WITHDRAWAL_PATH = "/vertrag-widerrufen/"
 
 
 class Practice(models.Model):
@@ -179,4 +185,6 @@ class Practice(models.Model):
 
     def placeholders(self) -> list[str]:
         """What must be there before real money may come in: the imprint whole, the papers final."""
-        return [*self.missing(), *(f"{paper} (noch Entwurf)" for paper in DRAFTS)]
+        drafts = [f"{paper} (noch Entwurf)" for paper in unfinished(timezone.localdate())]
+        unbuilt = [] if is_valid_path(WITHDRAWAL_PATH) else ["Widerrufsfunktion (fehlt noch)"]
+        return [*self.missing(), *drafts, *unbuilt]

@@ -10,6 +10,7 @@ from django.contrib.staticfiles import finders
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils import timezone
 from django.views import static
 from django.views.decorators.cache import cache_control
@@ -17,12 +18,30 @@ from django.views.decorators.http import require_safe
 
 from booking import scheduling
 from booking.models import CallType
-from booking.models.calendar import payments_are_on
+from coaching_site import kept
 from newsletter.models import Issue
-from pages import structured_data
+from pages import legal, structured_data
+from pages.legal import LegalVersion
+from pages.legal_models import LegalText
 from pages.models import Practice
 
 logger = logging.getLogger(__name__)
+
+Kind = LegalText.Kind
+
+SUMMARIES = {
+    Kind.IMPRINT: "Wer diese Seite betreibt und wie du den Anbieter schnell erreichst: Name, Anschrift, E-Mail, Telefon.",
+    Kind.PRIVACY: "Welche Daten diese Seite verarbeitet, wozu, wie lange, und welche Rechte du hast.",
+    Kind.TERMS: "Die Bedingungen für gebuchte Gespräche: Vertragsschluss, Leistung, Preis, Absagen.",
+    Kind.WITHDRAWAL: "Das gesetzliche Widerrufsrecht für Verbraucherinnen und Verbraucher und das Muster-Widerrufsformular.",
+    Kind.ACCESSIBILITY: "Wie zugänglich diese Seite ist, was wir geprüft haben und wo du Barrieren melden kannst.",
+}
+FILES = {
+    Kind.TERMS: "agb",
+    Kind.WITHDRAWAL: "widerrufsbelehrung",
+    Kind.PRIVACY: "datenschutzerklaerung",
+}
+WITH_PDF = (Kind.TERMS, Kind.WITHDRAWAL)
 
 SECURITY_TXT_LIFE = timedelta(days=180)
 ISSUES_SHOWN = 3
@@ -54,30 +73,64 @@ def offer(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def imprint(request: HttpRequest) -> HttpResponse:
-    return render(request, "pages/imprint.html")
+def legal_text(request: HttpRequest, kind: Kind) -> HttpResponse:
+    """A paper as it holds today, or its start text, marked as a draft."""
+    return _paper(request, legal.current(kind), is_current=True)
 
 
 @require_safe
-def privacy(request: HttpRequest) -> HttpResponse:
-    cookies = {"csrf": settings.CSRF_COOKIE_NAME, "session": settings.SESSION_COOKIE_NAME}
-    context = {"cookies": cookies, "payments_are_on": payments_are_on()}
-    return render(request, "pages/privacy.html", context)
+def legal_version(request: HttpRequest, kind: Kind, number: int) -> HttpResponse:
+    """One version by its number: what old mails link to."""
+    text = legal.version(kind, number)
+    if text is None:
+        raise Http404
+    return _paper(request, text, is_current=text == legal.current(kind))
 
 
 @require_safe
-def terms(request: HttpRequest) -> HttpResponse:
-    return render(request, "pages/terms.html")
+@cache_control(public=True, max_age=300)
+def legal_pdf(request: HttpRequest, kind: Kind) -> HttpResponse:
+    return _pdf(legal.current(kind))
 
 
 @require_safe
-def withdrawal_notice(request: HttpRequest) -> HttpResponse:
-    return render(request, "pages/withdrawal_notice.html")
+@cache_control(public=True, max_age=86400)
+def legal_version_pdf(request: HttpRequest, kind: Kind, number: int) -> HttpResponse:
+    text = legal.version(kind, number)
+    if text is None:
+        raise Http404
+    return _pdf(text)
 
 
-@require_safe
-def accessibility(request: HttpRequest) -> HttpResponse:
-    return render(request, "pages/accessibility.html")
+def _paper(request: HttpRequest, text: LegalVersion, *, is_current: bool) -> HttpResponse:
+    def context() -> dict[str, object]:
+        return {
+            "text": text,
+            "title": text.title.replace("\u00ad", ""),
+            "summary": SUMMARIES[text.kind],
+            "state": legal.state_line(text),
+            "is_current": is_current,
+            "page": legal.PAGES[text.kind],
+            "pdf": _pdf_address(text, is_current=is_current),
+        }
+
+    facts = (text, is_current, kept.row(Practice.current()))
+    return kept.render(request, "pages/paper.html", context, facts=facts)
+
+
+def _pdf_address(text: LegalVersion, *, is_current: bool) -> str:
+    """Where the page's text is a file; the imprint and a few others are none."""
+    if not is_current:
+        return reverse(f"{legal.PAGES[text.kind]}_version_pdf", args=[text.number])
+    return reverse(f"{legal.PAGES[text.kind]}_pdf") if text.kind in WITH_PDF else ""
+
+
+def _pdf(text: LegalVersion) -> HttpResponse:
+    name = f"{FILES[text.kind]}-{text.number or 'entwurf'}.pdf"
+    response = HttpResponse(legal.pdf_of(text), content_type="application/pdf")
+    response.headers["Content-Disposition"] = f'inline; filename="{name}"'
+    response.headers["X-Robots-Tag"] = "noindex"
+    return response
 
 
 # --- files machines ask for -------------------------------------------------------------------

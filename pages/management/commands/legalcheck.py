@@ -1,0 +1,23 @@
+"""Says what the law still misses on this site. Exit code 1 if something must be mended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from pages import compliance
+
+
+class Command(BaseCommand):
+    help = "Names missing data, drafts, dead links and tax and payment modes. Changes nothing."
+
+    def handle(self, **options: Any) -> None:
+        found = compliance.findings()
+        for finding in found:
+            self.stdout.write(f"{'MUSS' if finding.is_duty else 'SOLL'}  {finding.sentence}")
+        for sentence in compliance.settings_in_words():
+            self.stdout.write(f"INFO  {sentence}")
+        if any(finding.is_duty for finding in found):
+            raise SystemExit(1)
+        self.stdout.write("Nichts, was sein muss, fehlt.")
