@@ -233,5 +233,7 @@ LOGGING = {
         "procrastinate": {"level": "WARNING"},
         # At DEBUG the library writes names and addresses of those who pay.
         "stripe": {"level": "WARNING"},
+        # It tells every table of every font it cuts down for a paper.
+        "fontTools": {"level": "WARNING"},
     },
 }

@@ -32,6 +32,7 @@ FLOORS = {
         "logs",
         "compiled",
         "portable",
+        "pdf",
     ),
     1: ("models", "import_models", "issue_models"),
     2: (
