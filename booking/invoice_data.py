@@ -154,15 +154,6 @@ class InvoiceData:
     def total(self) -> Amount:
         return total(line.amount for line in self.lines)
 
-    @property
-    def by_percent(self) -> dict[int, Amount]:
-        """The sums of each rate of tax, highest first."""
-        rates = sorted({line.percent for line in self.lines}, reverse=True)
-        return {
-            rate: total(line.amount for line in self.lines if line.percent == rate)
-            for rate in rates
-        }
-
     def numbered(self, number: str) -> InvoiceData:
         return replace(self, number=number)
 

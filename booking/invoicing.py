@@ -144,51 +144,7 @@ def draft_final(booking: Booking, *, now: datetime) -> InvoiceData:
     return draft
 
 
-def storno(
-    invoice: Invoice,
-    *,
-    cents: int | None = None,
-    refund: Refund | None = None,
-    reason: str = "",
-    now: datetime,
-) -> Invoice:
-    """Cancel an invoice, or so much of it, with a paper of its own number (AO § 146 (4)).
-
-    The parties are those of the invoice, whatever they are called today. Raises NothingToCancel.
-    """
-    with transaction.atomic():
-        booking = Booking.objects.locked(invoice.booking)
-        data, standing = invoice.content, standing_of(invoice)
-        cents = standing.gross if cents is None else cents
-        if invoice.is_storno or not 0 < cents <= standing.gross:
-            raise NothingToCancel
-        cancelled = Reference(data.title, data.number, data.issued_on)
-        draft = InvoiceData(
-            **{
-                **vars(data),
-                "title": Invoice.Kind.STORNO.label,
-                "number": "",
-                "issued_on": _day(now, booking),
-                "lines": _cancelling(data, standing, cents),
-                "received_on": None,
-                "due_on": None,
-                "cancels": cancelled,
-                "reason": reason,
-            }
-        )
-        return _write(
-            draft,
-            booking,
-            kind=Invoice.Kind.STORNO,
-            series=invoice.series,
-            deposit=invoice.deposit,
-            refund=refund,
-            cancels=invoice,
-            now=now,
-        )
-
-
-def cancel_by_hand(invoice: Invoice, *, reason: str, now: datetime) -> list[Invoice]:
+def storno(invoice: Invoice, *, reason: str, now: datetime) -> list[Invoice]:
     """Cancel an invoice that is wrong. The guest gets what was written, by mail.
 
     As long as the money of a payment is there, it needs an invoice: a new one is written at once,
@@ -199,7 +155,7 @@ def cancel_by_hand(invoice: Invoice, *, reason: str, now: datetime) -> list[Invo
         if has_money:
             tax = Tax(Practice.current().vat_mode)
             return _again(invoice, tax=tax, reason=reason, now=now)
-        paper = storno(invoice, reason=reason, now=now)
+        paper = _cancel(invoice, reason=reason, now=now)
         mail_to_guest(paper, now=now)
         return [paper]
 
@@ -352,7 +308,7 @@ def _for_refunds(deposit: Deposit, *, now: datetime) -> list[Invoice]:
         if cents > 0 and invoice is not None:
             when = refund.settled_at or now
             reason = f"Erstattet am {_day(when, deposit.booking):%d.%m.%Y}."
-            written.append(storno(invoice, cents=cents, refund=refund, reason=reason, now=now))
+            written.append(_cancel(invoice, cents=cents, refund=refund, reason=reason, now=now))
     return written
 
 
@@ -370,6 +326,50 @@ def _all_is_written(alarms: QuerySet[Alarm], *, now: datetime) -> None:
     waiting.update(resolved_at=now, resolved_by="von selbst")
 
 
+def _cancel(
+    invoice: Invoice,
+    *,
+    cents: int | None = None,
+    refund: Refund | None = None,
+    reason: str = "",
+    now: datetime,
+) -> Invoice:
+    """Cancel an invoice, or so much of it, with a paper of its own number (AO § 146 (4)).
+
+    The parties are those of the invoice, whatever they are called today. Raises NothingToCancel.
+    """
+    with transaction.atomic():
+        booking = Booking.objects.locked(invoice.booking)
+        data, standing = invoice.content, standing_of(invoice)
+        cents = standing.gross if cents is None else cents
+        if invoice.is_storno or not 0 < cents <= standing.gross:
+            raise NothingToCancel
+        cancelled = Reference(data.title, data.number, data.issued_on)
+        draft = InvoiceData(
+            **{
+                **vars(data),
+                "title": Invoice.Kind.STORNO.label,
+                "number": "",
+                "issued_on": _day(now, booking),
+                "lines": _cancelling(data, standing, cents),
+                "received_on": None,
+                "due_on": None,
+                "cancels": cancelled,
+                "reason": reason,
+            }
+        )
+        return _write(
+            draft,
+            booking,
+            kind=Invoice.Kind.STORNO,
+            series=invoice.series,
+            deposit=invoice.deposit,
+            refund=refund,
+            cancels=invoice,
+            now=now,
+        )
+
+
 def _again(invoice: Invoice, *, tax: Tax, reason: str, now: datetime) -> list[Invoice]:
     """Cancel what stands of a payment's invoice and write one over the same sum."""
     with transaction.atomic():
@@ -377,7 +377,7 @@ def _again(invoice: Invoice, *, tax: Tax, reason: str, now: datetime) -> list[In
         if invoice.deposit is None:
             raise NothingToCancel
         standing = standing_of(invoice)
-        cancelling = storno(invoice, reason=reason, now=now)
+        cancelling = _cancel(invoice, reason=reason, now=now)
         anew = _for_payment(
             booking, invoice.deposit, standing.gross, tax=tax, replaces=invoice, now=now
         )

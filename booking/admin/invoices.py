@@ -235,7 +235,7 @@ class InvoiceAdmin(ReadOnly, admin.ModelAdmin[Invoice]):
         form = StornoForm(request.POST or None)
         if form.is_valid():
             try:
-                papers = invoicing.cancel_by_hand(
+                papers = invoicing.storno(
                     invoice, reason=form.cleaned_data["reason"], now=timezone.now()
                 )
             except BookingError as error:

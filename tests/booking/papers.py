@@ -78,7 +78,7 @@ def words_in(pdf: bytes) -> str:
     for content in objects.values():
         if b" Tf" in content and b"BT" in content:
             text += _shown(content, fonts)
-    return plain(" ".join(" ".join(text).split()))
+    return plain("\n".join(" ".join(line.split()) for line in text if line.strip()))
 
 
 def _objects(pdf: bytes) -> list[tuple[int, bytes]]:
