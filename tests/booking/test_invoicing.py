@@ -13,6 +13,7 @@ from booking import (
     cancellation,
     checkout,
     deposits,
+    invoice_pdf,
     invoicing,
     scheduling,
     stripe_gateway,
@@ -132,7 +133,7 @@ def test_numbers_begin_anew_each_year(now):
 
 def test_a_number_that_was_not_used_is_the_next_ones(paid, now, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(invoicing.invoice_pdf, "draw", lambda data: 1 / 0)
+        patch.setattr(invoice_pdf, "draw", lambda data: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             invoicing.write_owed(paid, now=now)
 
@@ -150,7 +151,7 @@ def test_what_lacks_something_is_not_written_and_the_coach_is_told_once(paid, no
 
     assert invoicing.write_all_owed(now=now) == invoicing.write_all_owed(now=now) == 0
 
-    label = str(Practice._meta.get_field(missing).verbose_name)
+    [label] = [str(f.verbose_name) for f in Practice._meta.fields if f.name == missing]
     [alarm] = Alarm.objects.open()
     assert (alarm.kind, alarm.detail) == ("no_invoice", f"Für die Rechnung fehlt noch: {label}.")
     assert Booking.objects.get().is_confirmed
@@ -209,7 +210,7 @@ def test_above_250_euros_the_guests_address_is_needed(calendar, stripe, now):
 
 def test_one_that_cannot_be_drawn_keeps_no_other_back(paid, paid_type, stripe, now, monkeypatch):
     other = pay(paid_type, stripe, now, guest=BEN, start=NINE + timedelta(hours=1))
-    draw = invoicing.invoice_pdf.draw
+    draw = invoice_pdf.draw
 
     def stumble(data):
         if data.recipient.name == ADA.name:
@@ -217,7 +218,7 @@ def test_one_that_cannot_be_drawn_keeps_no_other_back(paid, paid_type, stripe, n
         return draw(data)
 
     with monkeypatch.context() as patch:
-        patch.setattr(invoicing.invoice_pdf, "draw", stumble)
+        patch.setattr(invoice_pdf, "draw", stumble)
         assert invoicing.write_all_owed(now=now) == 1
 
     assert other.invoices.count() == 1
