@@ -138,9 +138,9 @@ def _after(data: InvoiceData) -> Iterator[str]:
 def _footer(data: InvoiceData) -> Iterator[str]:
     issuer = data.issuer
     yield f"{_sender(data)}, {issuer.country}"
-    yield " · ".join(filter(None, (issuer.email, issuer.phone)))
     numbers = {"Steuernummer": issuer.tax_number, "USt-IdNr.": issuer.vat_id}
     yield " · ".join(f"{name} {number}" for name, number in numbers.items() if number)
+    yield " · ".join(filter(None, (issuer.email, issuer.phone)))
 
 
 def _date(day: date) -> str:

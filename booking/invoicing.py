@@ -120,6 +120,8 @@ def draft_final(booking: Booking, *, now: datetime) -> InvoiceData:
     """
     if not booking.is_confirmed or now < booking.start:
         raise NotBegun("Die Schlussrechnung gibt es, sobald ein gebuchter Termin begonnen hat.")
+    if is_billed(booking):
+        raise NothingToInvoice
     practice = Practice.current()
     tax = Tax(practice.vat_mode)
     before = _price_invoices(booking)
@@ -229,6 +231,11 @@ def mail_to_guest(invoice: Invoice, *, now: datetime) -> None:
     """Owe the guest a mail with this paper, once."""
     kind, guest = Notification.Kind.INVOICE, Booking.Side.GUEST
     notices.owe(invoice.booking, kind, guest, invoice=invoice, now=now)
+
+
+def is_billed(booking: Booking) -> bool:
+    """Whether an invoice for the rest stands. Asks the database."""
+    return _transfers(booking).live().exists()
 
 
 def standing_of(invoice: Invoice) -> Amount:

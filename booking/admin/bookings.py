@@ -20,7 +20,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.views.decorators.http import require_POST
 
-from booking import attendance, scheduling
+from booking import attendance, invoicing, scheduling
 from booking.admin import billing, by_hand, cancelling, links, money, refunding, why
 from booking.admin.read_only import ReadOnly
 from booking.errors import BookingError, RequestOver
@@ -232,6 +232,7 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
             "money": money.box(booking) if booking is not None else None,
             "has_issue_permission": self.has_issue_permission(request),
             "papers": self._papers(booking),
+            "is_billed": booking and invoicing.is_billed(booking),
             "kept_invoice": booking and billing.kept_invoice(booking),
         }
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **may})

@@ -103,7 +103,7 @@ class PaidForm(forms.Form):
 
 @admin.register(Invoice)
 class InvoiceAdmin(ReadOnly, admin.ModelAdmin[Invoice]):
-    list_display = ["number", "day", "recipient", "kind", "gross", "state_word", "file"]
+    list_display = ["number", "day", "kind", "gross", "state_word", "recipient", "file"]
     list_filter = [HowItStands, Month, "kind"]
     list_select_related = ["payment", "booking__calendar"]
     search_fields = ["number", "recipient", "booking__reference", "booking__email"]

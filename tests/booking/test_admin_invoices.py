@@ -224,12 +224,16 @@ def test_an_address_with_holes_is_shown_again(desk, paid):
     assert not BillingAddress.objects.exists()
 
 
-def test_the_button_is_there_once_the_call_has_begun(desk, paid, clock, now):
+def test_the_button_is_there_from_the_call_until_the_rest_is_billed(desk, paid, clock, now):
     button = of_booking("final", paid)
 
     assert button not in words(desk.get(of_booking("change", paid)))
     clock(now + AFTER)
     assert button in words(desk.get(of_booking("change", paid)))
+    address_of(paid)
+    invoicing.issue_final(paid, now=now + AFTER)
+    assert button not in words(desk.get(of_booking("change", paid)))
+    assert "nichts mehr abzurechnen" in words(desk.get(button, follow=True))
 
 
 # --- paid, cancelled, kept ------------------------------------------------------------------------
