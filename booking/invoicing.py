@@ -10,8 +10,10 @@ invoice no less right when it was written (§ 17 (1) 1, (2) 2 and 3): so each re
 part, gets one „Stornorechnung“ over just that sum, once the money has gone back. An invoice that is
 wrong itself is another thing (UStDV § 31 (5)): it is cancelled as a whole and written anew.
 
-So the papers of a payment always add up to what is left of it. Who writes holds the booking, and
-then the sequence of numbers; the transaction that takes a number writes the invoice.
+So the papers of a payment always add up to what is left of it. They are owed by its row: the mail
+that brings them along writes them first, and a job whatever no mail has written. Never is one drawn
+while the calendar is locked. Who writes holds the booking, and then the sequence of numbers; the
+transaction that takes a number writes the invoice, so that none is lost or used twice.
 """
 
 from __future__ import annotations
@@ -88,16 +90,15 @@ def issue_for_deposit(deposit: Deposit, *, now: datetime) -> Invoice:
 def issue_final(booking: Booking, *, gross_cents: int | None = None, now: datetime) -> Invoice:
     """Bill what is left of the price, to be transferred; the invoice that does so, if there is one.
 
-    The guest gets it by mail.
-    `gross_cents` is what the coach has read; should it have changed, InvoiceChanged is raised.
-    Raises what `draft_final` raises.
+    The guest gets it by mail. `gross_cents` is what the coach has read; should it have changed,
+    InvoiceChanged is raised. Raises what `draft_final` raises.
     """
     with transaction.atomic():
         booking = Booking.objects.locked(booking)
         known = _transfers(booking).live().first()
         if known is not None:
             return known
-        write_owed(booking, now=now)
+        _write_and_mail(booking, now=now)
         draft = draft_final(booking, now=now)
         if gross_cents not in (None, draft.total.gross):
             raise InvoiceChanged
@@ -165,9 +166,8 @@ def storno(invoice: Invoice, *, reason: str, now: datetime) -> list[Invoice]:
 def bill_as_damages(invoice: Invoice, *, now: datetime) -> list[Invoice]:
     """What was kept of a payment was no price but damages: cancel its invoice, write one without tax.
 
-    The guest gets both by mail.
-    Which of both it is depends on the contract (UStG § 1 (1) 1; ECJ C-277/05 against C-250/14), so
-    the coach decides. Raises NothingToCancel or InvoiceIncomplete; then nothing is cancelled.
+    Which it is depends on the contract (UStG § 1 (1) 1; ECJ C-277/05 against C-250/14), so the coach
+    decides. The guest gets both papers by mail. Raises NothingToCancel or InvoiceIncomplete; then nothing is cancelled.
     """
     reason = "Der behaltene Betrag ist Schadensersatz."
     return _again(invoice, tax=Tax.NOT_TAXABLE, reason=reason, now=now)
@@ -195,6 +195,7 @@ def write_owed(booking: Booking, *, now: datetime) -> list[Invoice]:
         booking = Booking.objects.locked(booking)
         written: list[Invoice] = []
         for deposit in owing_papers().filter(booking=booking):
+            deposit.booking = booking
             if not Invoice.objects.of_payment(deposit).exists():
                 written.append(_for_payment(booking, deposit, deposit.paid_cents, now=now))
             written += _for_refunds(deposit, now=now)

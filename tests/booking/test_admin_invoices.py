@@ -288,7 +288,7 @@ def test_a_second_storno_is_refused_with_a_sentence(desk, final):
 
 
 @pytest.fixture
-def missed(paid, invoice, clock, now) -> Booking:
+def missed(paid: Booking, invoice, clock, now) -> Booking:
     attendance.mark_no_show(paid, now=NINE + timedelta(hours=1))
     clock(now + AFTER)
     return paid

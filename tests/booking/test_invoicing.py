@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import psycopg
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from booking import (
     attendance,
@@ -28,7 +28,7 @@ from booking.errors import (
     TaxChanged,
 )
 from booking.invoice_data import Tax
-from booking.models import Alarm, Booking, Deposit, Invoice, InvoiceSequence
+from booking.models import Alarm, Booking, Deposit, Invoice, InvoiceSequence, Notification
 from coaching_site.append_only import erasing
 from pages.models import Practice
 from tests.booking.conftest import ADA, BEN, HALF_PAST_NINE, NINE, hold, new_type
@@ -251,6 +251,16 @@ def test_the_final_invoice_is_due_and_asked_for_once(final, paid, now):
     assert invoicing.issue_final(paid, now=now + AFTER) == final
 
 
+def test_a_deposit_not_billed_yet_is_billed_first_and_mailed_too(paid, now):
+    address_of(paid)
+
+    invoicing.issue_final(paid, now=now + AFTER)
+
+    kinds = paid.invoices.order_by("position").values_list("kind", flat=True)
+    assert list(kinds) == ["deposit", "final"]
+    assert Notification.objects.filter(invoice__kind="final").exists()
+
+
 def test_what_was_refunded_is_not_taken_off(paid, invoice, now):
     address_of(paid)
     give_back(paid, 4000, now=now)
@@ -426,6 +436,15 @@ def test_a_refund_after_a_new_invoice_cancels_the_new_one(paid, invoice, now):
     assert storno.cancels == anew
 
 
+def test_money_lost_to_the_bank_needs_no_new_invoice(paid, invoice, now):
+    Deposit.objects.update(dispute_id="dp_1", dispute_status="lost")
+
+    papers = invoicing.storno(Invoice.objects.get(), reason="Zurückgebucht.", now=now)
+
+    assert [paper.kind for paper in papers] == ["storno"]
+    assert invoicing.write_all_owed(now=now) == 0
+
+
 def test_a_cancelled_final_invoice_can_be_written_again(final, paid, now):
     [storno] = invoicing.storno(final, reason="Falsch.", now=now + AFTER)
 
@@ -542,3 +561,22 @@ def test_two_invoices_to_transfer_for_one_booking_are_refused(final):
 
 def test_an_invoice_is_kept_for_eight_years_from_the_end_of_its_year(invoice):
     assert invoice.keep_until == date(2035, 12, 31)
+
+
+@pytest.mark.parametrize(("years", "goes"), [(8, False), (9, True)])
+def test_after_that_the_retention_alone_may_delete_it(invoice, years, goes):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extract(year FROM current_date)::int")
+        [this_year] = cursor.fetchone()
+    long_ago = date(this_year - years, 12, 31)
+    old = copy(invoice, deposit_id=None, issued_on=long_ago, position=2)
+    old.save()
+
+    with refused_by("never change"), transaction.atomic():
+        old.delete()
+    if goes:
+        with erasing():
+            old.delete()
+    else:
+        with refused_by("never change"), erasing():
+            old.delete()
