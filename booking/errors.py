@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -179,4 +180,49 @@ class PaymentUnclear(BookingError):
     message = (
         "Für diesen Termin ist schon Geld angekommen, aber etwas passt nicht. "
         "Ich sehe es mir an und melde mich bei dir."
+    )
+
+
+class InvoiceIncomplete(BookingError):
+    """An invoice would have holes; `missing` names them in the coach's words.
+
+    `of_practice` says that they are the practice's, so that no invoice at all can be written.
+    """
+
+    def __init__(self, missing: Sequence[str], *, of_practice: bool) -> None:
+        self.missing = list(missing)
+        self.of_practice = of_practice
+        super().__init__(f"Für die Rechnung fehlt noch: {', '.join(self.missing)}.")
+
+
+class NothingToInvoice(BookingError):
+    """All is billed, or nothing is owed."""
+
+    message = "Zu diesem Termin ist nichts mehr abzurechnen."
+
+
+class InvoiceChanged(BookingError):
+    """Between looking and pressing, another invoice, refund or note was written."""
+
+    message = "Inzwischen hat sich etwas geändert. Sieh dir die Beträge noch einmal an."
+
+
+class NothingToCancel(BookingError):
+    """The invoice is cancelled already, or is a cancellation itself."""
+
+    message = "Diese Rechnung ist schon storniert."
+
+
+class NotPayable(BookingError):
+    """Only an open invoice by transfer can be noted as paid, and not before its date."""
+
+    message = "Diese Rechnung lässt sich nicht als bezahlt vermerken."
+
+
+class TaxChanged(BookingError):
+    """The deposit was billed with another kind of VAT than holds now; no rule knows what is right."""
+
+    message = (
+        "Seit der Anzahlungsrechnung hat sich deine Umsatzsteuer geändert. "
+        "Frag deine Steuerberatung, wie du den Rest abrechnest."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from email.utils import parseaddr
 
@@ -11,7 +11,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from booking import ics
-from booking.models import Alarm, Booking, BusyFeed, Calendar, Refund
+from booking.models import Alarm, Booking, BusyFeed, Calendar, Invoice, Refund
 from coaching_site import links, mail
 from pages.models import Practice
 
@@ -26,6 +26,7 @@ def confirmation_to_guest(booking: Booking) -> None:
         to=booking.email,
         file=calendar_file(booking),
         method="REQUEST",
+        papers=Invoice.objects.filter(booking=booking, deposit__isnull=False).live(),
     )
 
 
@@ -128,7 +129,20 @@ def refund_to_guest(booking: Booking, refund: Refund) -> None:
         booking,
         to=booking.email,
         more={"refund": refund},
+        papers=refund.invoices.all(),
         occasion=f"refund-{refund.key}",
+    )
+
+
+def invoice_to_guest(booking: Booking, invoice: Invoice) -> None:
+    """An invoice or its cancellation that no other mail has brought."""
+    _send(
+        "invoice_guest",
+        booking,
+        to=booking.email,
+        more={"invoice": invoice},
+        papers=[invoice],
+        occasion=f"invoice-{invoice.number}",
     )
 
 
@@ -244,10 +258,15 @@ def _send(
     reply_to: str | None = None,
     file: bytes | None = None,
     method: str = "",
+    papers: Iterable[Invoice] = (),
     more: Mapping[str, object] | None = None,
     occasion: str = "",
 ) -> None:
-    alternatives, attachments = [], []
+    papers = list(papers)
+    alternatives = []
+    attachments = [
+        mail.Attachment(paper.file_name, bytes(paper.pdf), "application/pdf") for paper in papers
+    ]
     if file is not None:
         kind = f"text/calendar; method={method}"
         # Mail programs read the part, people save the file; some understand only one of them.
@@ -259,6 +278,7 @@ def _send(
         reply_to=reply_to,
         context={
             "booking": booking,
+            "papers": papers,
             "call_type": booking.call_type,
             "coach_zone": booking.calendar.tz,
             "guest_zone": booking.guest_zone,

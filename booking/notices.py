@@ -8,13 +8,14 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from booking.models import Booking, Notification, Refund
+from booking.models import Booking, Invoice, Notification, Refund
 from coaching_site import jobs
 
 ADD = """
     INSERT INTO booking_notification
-        (booking_id, kind, audience, start, sequence, refund_id, created_at, attempts, last_error)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, 0, '')
+        (booking_id, kind, audience, start, sequence, refund_id, invoice_id, created_at, attempts,
+         last_error)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 0, '')
     ON CONFLICT DO NOTHING
     RETURNING id
 """
@@ -39,12 +40,13 @@ def owe(
     *,
     sequence: int = 0,
     refund: Refund | None = None,
+    invoice: Invoice | None = None,
     now: datetime,
 ) -> bool:
     """Owe one side this mail, and say whether that is new. Many may ask at once.
 
     What tells of a change is owed once for each of the booking's `sequence`, a reminder once for
-    a start, and what tells of a refund once for that refund.
+    a start, and what tells of a refund or an invoice once for that one.
     """
     values: list[Any] = [
         booking.pk,
@@ -53,6 +55,7 @@ def owe(
         booking.start,
         sequence,
         refund.pk if refund else None,
+        invoice.pk if invoice else None,
         now,
     ]
     with transaction.atomic():

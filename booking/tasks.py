@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import timedelta
 
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from booking import checkout, deposits, feeds_sync, mail, reminders, scheduling
+from booking import checkout, deposits, feeds_sync, invoicing, mail, reminders, scheduling
+from booking.errors import InvoiceIncomplete
 from booking.models import Alarm, Booking, BusyFeed, Notification, Refund
 from coaching_site import jobs
+
+logger = logging.getLogger(__name__)
 
 SEND = "booking.send_notification"
 # For so long a mail without a job is looked for.
 LOST_LIFE = timedelta(days=3)
+# The mails that carry the invoices of what they tell.
+BRING_PAPERS = (Notification.Kind.CONFIRMATION, Notification.Kind.REFUND)
 
 MAILS: dict[tuple[str, str], Callable[[Booking], None]] = {
     (Notification.Kind.CONFIRMATION, Booking.Side.GUEST): mail.confirmation_to_guest,
@@ -61,10 +67,29 @@ def send_notification(notification_id: int) -> None:
 
 
 def _send(owed: Notification) -> None:
+    if owed.invoice is not None:
+        mail.invoice_to_guest(owed.booking, owed.invoice)
+        return
+    is_about_money = owed.booking.paid_cents and owed.kind in BRING_PAPERS
+    if is_about_money and owed.audience == Booking.Side.GUEST:
+        _write_papers(owed.booking)
     if owed.refund is not None:
         mail.refund_to_guest(owed.booking, owed.refund)
     else:
         MAILS[owed.kind, owed.audience](owed.booking)
+
+
+def _write_papers(booking: Booking) -> None:
+    """Write the invoices the mail brings along, if that is possible now.
+
+    The mail itself is worth more to the guest; what could not be written follows in its own.
+    """
+    try:
+        invoicing.write_owed(booking, now=timezone.now())
+    except InvoiceIncomplete:
+        pass  # the job below tells the coach
+    except Exception:
+        logger.exception("A mail of booking %s goes without its invoice.", booking.pk)
 
 
 def _come_back(notification_id: int) -> None:
@@ -95,6 +120,14 @@ def owed_notifications(timestamp: int) -> None:
     owed = [row.pk for row in rows.with_its_booking() if row.is_owed_at(now)]
     for pk in set(owed) - jobs.on_record(SEND, "notification_id", owed):
         jobs.enqueue(SEND, notification_id=pk)
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(name="booking.owed_invoices", queueing_lock="booking.owed_invoices")
+def owed_invoices(timestamp: int) -> None:
+    """Write each invoice that a payment or a refund owes and no mail has written on its way."""
+    del timestamp
+    invoicing.write_all_owed(now=timezone.now())
 
 
 @app.periodic(cron="*/5 * * * *")

@@ -63,6 +63,7 @@ urlpatterns = [
     path("absagen/<str:token>/", booked.cancel, name="cancel"),
     path("anfrage/<str:token>/", requests.answer, name="request"),
     path("kalender/<str:token>.ics", booked.calendar_file, name="calendar_file"),
+    path("rechnung/<str:token>/<str:number>.pdf", booked.invoice, name="invoice"),
     path("verschieben/<str:token>/", moving.days, name="move"),
     path("verschieben/<str:token>/<day:day>/", moving.times),
     path("verschieben/<str:token>/zeit/<instant:start>/", moving.review),

@@ -53,6 +53,13 @@ class PracticeAdmin(admin.ModelAdmin[Practice]):
                 ],
             },
         ),
+        (
+            "Rechnungen",
+            {
+                "description": "Diese Angaben stehen nur auf Rechnungen.",
+                "fields": ["tax_number", "iban", "payment_days", "kept_deposit"],
+            },
+        ),
         ("Profil", {"fields": ["portrait", "headline", "biography", "call_story"]}),
         (
             "Zahlen auf der Seite",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
-from django.core.validators import RegexValidator
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.urls import is_valid_path
@@ -18,12 +20,29 @@ __all__ = ["LegalText", "Practice"]
 WITHDRAWAL_PATH = "/vertrag-widerrufen/"
 
 
+# A USt-IdNr. has no dash; a W-IdNr. does, and may not take its place on an invoice (UStG § 14 (4) 2).
+VAT_ID = re.compile(r"[A-Z]{2}[0-9A-Z]+")
+
+
+def real_iban(value: str) -> None:
+    """Refuses an IBAN whose check digits do not fit (ISO 13616: modulo 97 is 1)."""
+    plain = value.replace(" ", "").upper()
+    moved = plain[4:] + plain[:4]
+    is_well_formed = re.fullmatch(r"[A-Z]{2}[0-9]{2}[0-9A-Z]{11,30}", plain)
+    if not is_well_formed or int("".join(str(int(letter, 36)) for letter in moved)) % 97 != 1:
+        raise ValidationError("Diese IBAN stimmt nicht. Prüf sie Ziffer für Ziffer.")
+
+
 class Practice(models.Model):
     """The practice: operator, profile and claims. One row; until it is saved, the defaults hold."""
 
     class VatMode(models.TextChoices):
         REGULAR = "regular", "Regelbesteuerung (Preise inkl. 19 % MwSt.)"
         SMALL_BUSINESS = "small_business", "Kleinunternehmer (§ 19 UStG)"
+
+    class KeptDeposit(models.TextChoices):
+        PRICE = "price", "Entgelt, mit Umsatzsteuer"
+        DAMAGES = "damages", "Schadensersatz, ohne Umsatzsteuer"
 
     # --- operator: what the imprint must say (DDG § 5) ---
     brand = models.CharField("Name der Seite", max_length=80, default="VP Engineering Coaching")
@@ -46,6 +65,46 @@ class Practice(models.Model):
     )
     vat_mode = models.CharField(
         "Umsatzsteuer", max_length=20, choices=VatMode, default=VatMode.REGULAR
+    )
+    # --- invoices ---
+    tax_number = models.CharField(
+        "Steuernummer",
+        max_length=20,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=(
+            "Die vom Finanzamt, wie 12/345/67890. Sie steht nur auf Rechnungen, nie im Impressum. "
+            "Mit einer USt-IdNr. darf sie leer bleiben; eine W-IdNr. ersetzt sie nicht."
+        ),
+        validators=[RegexValidator(r"^[0-9][0-9 /]{8,16}[0-9]$", "Schreib sie wie 12/345/67890.")],
+    )
+    iban = models.CharField(
+        "IBAN",
+        max_length=42,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Das Konto, auf das Rechnungen überwiesen werden. Steht nur auf Rechnungen.",
+        validators=[real_iban],
+    )
+    payment_days = models.PositiveSmallIntegerField(
+        "Zahlungsziel in Tagen",
+        default=14,
+        db_default=14,
+        validators=[MaxValueValidator(90)],
+        help_text="So lange haben Gäste Zeit, eine Rechnung zu überweisen.",
+    )
+    kept_deposit = models.CharField(
+        "Behaltenes Geld nach Absage oder Nichterscheinen ist",
+        max_length=10,
+        choices=KeptDeposit,
+        default=KeptDeposit.PRICE,
+        db_default=KeptDeposit.PRICE,
+        help_text=(
+            "Vorauswahl, wenn du es abrechnest. Was richtig ist, hängt von deinem Vertrag ab: "
+            "Frag deine Steuerberatung."
+        ),
     )
     insurer = models.TextField(
         "Berufshaftpflicht",
@@ -180,6 +239,19 @@ class Practice(models.Model):
     def missing(self) -> list[str]:
         """The labels of what the imprint must say and what is still empty."""
         required = ("first_name", "last_name", "street", "postal_code", "city", "email", "phone")
+        labels = {field.name: str(field.verbose_name) for field in self._meta.fields}
+        return [labels[name] for name in required if not getattr(self, name).strip()]
+
+    @property
+    def has_vat_id(self) -> bool:
+        """Whether there is a USt-IdNr., which an invoice may name instead of the tax number."""
+        return VAT_ID.fullmatch(self.vat_id) is not None
+
+    def missing_for_invoices(self) -> list[str]:
+        """The labels of what every invoice must say of its issuer and is still empty (UStG § 14 (4))."""
+        required = ["first_name", "last_name", "street", "postal_code", "city"]
+        if not self.has_vat_id:
+            required.append("tax_number")
         labels = {field.name: str(field.verbose_name) for field in self._meta.fields}
         return [labels[name] for name in required if not getattr(self, name).strip()]
 

@@ -4,6 +4,7 @@ from booking.admin.alarms import AlarmAdmin
 from booking.admin.bookings import BookingAdmin
 from booking.admin.calendar import CalendarAdmin, CallTypeAdmin, OneOffLinkAdmin
 from booking.admin.feeds import BusyFeedAdmin
+from booking.admin.invoices import InvoiceAdmin
 from booking.admin.payments import DepositAdmin
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "CalendarAdmin",
     "CallTypeAdmin",
     "DepositAdmin",
+    "InvoiceAdmin",
     "OneOffLinkAdmin",
 ]

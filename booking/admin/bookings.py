@@ -20,11 +20,11 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.views.decorators.http import require_POST
 
-from booking import attendance, scheduling
-from booking.admin import by_hand, cancelling, links, money, refunding, why
+from booking import attendance, invoicing, scheduling
+from booking.admin import billing, by_hand, cancelling, links, money, refunding, why
 from booking.admin.read_only import ReadOnly
 from booking.errors import BookingError, RequestOver
-from booking.models import Booking, Deposit, Notification
+from booking.models import Booking, Deposit, Invoice, Notification
 from coaching_site import german
 from coaching_site.desk.csv_export import csv_response
 
@@ -190,6 +190,9 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
                 view(self.refund_view),
                 name="booking_booking_refund",
             ),
+            path("<int:pk>/anschrift/", view(self.address_view), name="booking_booking_address"),
+            path("<int:pk>/schlussrechnung/", view(self.final_view), name="booking_booking_final"),
+            path("<int:pk>/behalten/", view(self.kept_view), name="booking_booking_kept"),
             path("<int:pk>/anfrage/", view(self.answer_view), name="booking_booking_answer"),
             path("<int:pk>/verschieben/", view(self.move_view), name="booking_booking_move"),
             path(
@@ -227,6 +230,10 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
             "has_refund_permission": self.has_refund_permission(request),
             "missable": booking is not None and booking.can_be_missed(timezone.now()),
             "money": money.box(booking) if booking is not None else None,
+            "has_issue_permission": self.has_issue_permission(request),
+            "papers": self._papers(booking),
+            "is_billed": booking and invoicing.is_billed(booking),
+            "kept_invoice": booking and billing.kept_invoice(booking),
         }
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **may})
 
@@ -238,6 +245,15 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
         """Who may decide how much money goes back."""
         may_look = self.has_view_permission(request)
         return bool(may_look and request.user.has_perm("booking.refund_deposit"))
+
+    def has_issue_permission(self, request: HttpRequest) -> bool:
+        """Who may write invoices."""
+        may_look = self.has_view_permission(request)
+        return bool(may_look and request.user.has_perm("booking.issue_invoice"))
+
+    def _papers(self, booking: Booking | None) -> QuerySet[Invoice]:
+        rows = Invoice.objects.of_booking(booking) if booking else Invoice.objects.none()
+        return rows.with_state().without_files()
 
     @admin.display(description="Termin", ordering="start")
     def when(self, booking: Booking) -> str:
@@ -289,6 +305,27 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
         booking = get_object_or_404(self.get_queryset(request), pk=pk)
         deposit = get_object_or_404(Deposit, pk=deposit_pk, booking=booking)
         return refunding.refund(request, self, booking, deposit)
+
+    def address_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Whom the booking's invoices are made out to."""
+        return billing.address(request, self, self._booking_to_bill(request, pk))
+
+    def final_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Bill what is left to pay."""
+        return billing.final(request, self, self._booking_to_bill(request, pk))
+
+    def kept_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Whether what was kept is a price or damages."""
+        booking = self._booking_to_bill(request, pk)
+        invoice = billing.kept_invoice(booking)
+        if invoice is None:
+            return redirect(links.to(booking).address)
+        return billing.kept(request, self, booking, invoice)
+
+    def _booking_to_bill(self, request: HttpRequest, pk: int) -> Booking:
+        if not self.has_issue_permission(request):
+            raise PermissionDenied
+        return get_object_or_404(Booking.objects.with_its_type(), pk=pk)
 
     def move_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Another time, for whoever may change appointments."""

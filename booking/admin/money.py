@@ -37,6 +37,8 @@ ADVICE = {
     Alarm.Kind.LATE: "Das Geld geht von selbst zurück; biete dem Gast eine andere Zeit an.",
     Alarm.Kind.REFUND_FAILED: "Sieh bei Stripe nach dem Grund und erstatte beim Termin noch einmal, "
     "oder überweise dem Gast den Betrag.",
+    Alarm.Kind.NO_INVOICE: "Trag nach, was fehlt: das eigene unter „Praxis“, die Anschrift des Gasts "
+    "beim Termin. Danach wird die Rechnung von selbst geschrieben und verschickt.",
     Alarm.Kind.REFUSED: "Prüf mit „manage.py stripe_check“, ob der Schlüssel und seine Rechte "
     "stimmen; dieser Gast konnte nicht bezahlen.",
 }

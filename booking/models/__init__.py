@@ -12,6 +12,13 @@ from booking.models.calendar import (
     payments_are_on,
 )
 from booking.models.feeds import BusyFeed, BusyTime
+from booking.models.papers import (
+    BillingAddress,
+    Invoice,
+    InvoicePayment,
+    InvoiceSequence,
+    owing_papers,
+)
 from booking.models.payments import Alarm, Deposit, Refund, StripeEvent
 from booking.models.questions import Answer, Question
 from booking.models.taken import hours_and_taken
@@ -20,6 +27,7 @@ __all__ = [
     "OFFERED",
     "Alarm",
     "Answer",
+    "BillingAddress",
     "Booking",
     "BusyFeed",
     "BusyTime",
@@ -28,6 +36,9 @@ __all__ = [
     "DateOverride",
     "Deposit",
     "FederalState",
+    "Invoice",
+    "InvoicePayment",
+    "InvoiceSequence",
     "Notification",
     "OneOffLink",
     "Question",
@@ -35,5 +46,6 @@ __all__ = [
     "StripeEvent",
     "WeeklyHours",
     "hours_and_taken",
+    "owing_papers",
     "payments_are_on",
 ]

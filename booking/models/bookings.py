@@ -536,8 +536,8 @@ class Booking(models.Model):
                 return self.status == self.Status.EXPIRED
             case kinds.PAID_TOO_LATE:
                 return not self.is_confirmed
-            case kinds.REFUND:
-                return False  # the refund decides, see Notification.is_owed_at
+            case kinds.REFUND | kinds.INVOICE:
+                return False  # the refund or the invoice decides, see Notification.is_owed_at
             case kinds.FIRST_REMINDER:
                 until = self.reminder_due(kinds.SECOND_REMINDER) or self.start
                 return self._is_time_for(self.reminder_due(kind), until, now)
@@ -609,6 +609,7 @@ class Notification(models.Model):
         FOLLOW_UP = "follow_up", "Bitte um Rückmeldung"
         REFUND = "refund", "Erstattung"
         PAID_TOO_LATE = "paid_too_late", "Zu spät bezahlt"
+        INVOICE = "invoice", "Rechnung"
 
     booking = models.ForeignKey(
         Booking, models.CASCADE, related_name="notifications", verbose_name="Termin"
@@ -630,6 +631,16 @@ class Notification(models.Model):
         editable=False,
         verbose_name="Erstattung",
     )
+    # An invoice that no other mail carries is sent on its own, once.
+    invoice = models.ForeignKey(
+        "booking.Invoice",
+        models.PROTECT,
+        related_name="notifications",
+        null=True,
+        blank=True,
+        editable=False,
+        verbose_name="Rechnung",
+    )
     created_at = models.DateTimeField("angelegt")
     sent_at = models.DateTimeField("verschickt", null=True, blank=True)
     claimed_until = models.DateTimeField("in Arbeit bis", null=True, blank=True)
@@ -649,7 +660,7 @@ class Notification(models.Model):
             models.UniqueConstraint(
                 fields=["booking", "kind", "audience", "start", "sequence"],
                 name="notification_once",
-                condition=Q(refund__isnull=True),
+                condition=Q(refund__isnull=True, invoice__isnull=True),
                 violation_error_message="Diese Mail ist schon vorgemerkt.",
             ),
             models.UniqueConstraint(
@@ -657,6 +668,18 @@ class Notification(models.Model):
                 name="notification_once_a_refund",
                 condition=Q(refund__isnull=False),
                 violation_error_message="Diese Mail ist schon vorgemerkt.",
+            ),
+            models.UniqueConstraint(
+                fields=["invoice", "audience"],
+                name="notification_once_an_invoice",
+                condition=Q(invoice__isnull=False),
+                violation_error_message="Diese Mail ist schon vorgemerkt.",
+            ),
+            models.CheckConstraint(
+                name="notification_of_an_invoice_names_it",
+                condition=Q(kind="invoice", invoice__isnull=False)
+                | (~Q(kind="invoice") & Q(invoice__isnull=True)),
+                violation_error_message="Eine Mail zu einer Rechnung nennt die Rechnung.",
             ),
             models.CheckConstraint(
                 name="notification_of_a_refund_names_it",
@@ -674,6 +697,8 @@ class Notification(models.Model):
         if self.refund is not None:
             # It speaks of money alone, and only once that is certain.
             return self.sent_at is None and self.refund.is_back
+        if self.invoice_id is not None:
+            return self.sent_at is None
         if self.kind == self.Kind.MOVED and self.sequence != self.booking.sequence:
             return False  # moved once more since: the newer mail tells it all
         return (

@@ -39,6 +39,7 @@ RESERVED_SLUGS = frozenset(
         "kalender",
         "anfrage",
         "feed",
+        "rechnung",
         PRIVATE,
         MOVING,
         ONE_OFF,

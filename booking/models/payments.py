@@ -357,6 +357,7 @@ class Alarm(models.Model):
         REFUND_FAILED = "refund_failed", "Eine Erstattung ist gescheitert"
         DISPUTE = "dispute", "Eine Zahlung wird bestritten"
         REFUSED = "refused", "Stripe hat eine Anfrage abgelehnt"
+        NO_INVOICE = "no_invoice", "Eine Rechnung kann nicht geschrieben werden"
 
     deposit = models.ForeignKey(
         Deposit, models.PROTECT, related_name="alarms", verbose_name="Zahlung"

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from booking import cancellation, mail
 from booking.errors import BookingError, NotBooked
-from booking.models import Booking, Refund
+from booking.models import Booking, Invoice, Refund
 from booking.views.visitor import find_booking, guest_of, unknown_link
 
 
@@ -34,6 +34,7 @@ def booked(request: HttpRequest, token: str) -> HttpResponse:
             "visitor": guest_of(booking),
             "token": token,
             "refunds": Refund.objects.of_booking(booking),
+            "invoices": Invoice.objects.of_booking(booking).without_files().with_state(),
             "is_over": booking.start <= now,
             "may_move": booking.guest_may_move(now),
             "may_cancel": booking.guest_may_cancel(now),
@@ -97,4 +98,19 @@ def calendar_file(request: HttpRequest, token: str) -> HttpResponse:
         mail.calendar_file(booking),
         content_type="text/calendar; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="termin.ics"'},
+    )
+
+
+@never_cache
+@require_safe
+def invoice(request: HttpRequest, token: str, number: str) -> HttpResponse:
+    """An invoice of this appointment, as it was written."""
+    booking = find_booking(token)
+    paper = booking and Invoice.objects.of_booking(booking).filter(number=number).first()
+    if not paper:
+        return unknown_link(request)
+    return HttpResponse(
+        bytes(paper.pdf),
+        content_type="application/pdf",
+        headers={"Content-Disposition": f'inline; filename="{paper.file_name}"'},
     )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Sequence
 
 from django.http import HttpResponse
 
 # A cell that begins with one of these is a formula to a spreadsheet (OWASP, CSV injection).
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# But a sum below zero is nothing else.
+AMOUNT = re.compile(r"-[0-9]+,[0-9]{2}")
 
 
 def csv_response(
@@ -27,4 +30,6 @@ def csv_response(
 
 def _harmless(value: object) -> str:
     text = "" if value is None else str(value)
+    if AMOUNT.fullmatch(text):
+        return text
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text

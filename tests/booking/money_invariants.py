@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
 
-from booking import checkout
-from booking.models import Alarm, Booking, Deposit, Notification, Refund
+from booking import checkout, invoicing
+from booking.models import Alarm, Booking, Deposit, Invoice, Notification, Refund
 from coaching_site import german
+from pages.models import Practice
 from tests.stripe_sandbox import Sandbox
 from tests.stripe_sandbox.spec import Json
 
@@ -41,16 +42,18 @@ def problems(sandbox: Sandbox, now: datetime, *, settled: bool = True) -> list[s
     ]
     if settled:
         found += [*_payments_unknown_here(sandbox), *_refunds_that_differ(sandbox), *_stuck(now)]
+        found += _papers_that_say_something_else()
     return found
 
 
 def settle_down(sandbox: Sandbox, now: datetime) -> None:
-    """Stripe is well again, and the reconciling job runs until it has nothing left to ask."""
+    """Stripe is well again, and the jobs run until they have nothing left to ask or to write."""
     sandbox.faults.clear()
     for _ in range(MOST_RUNS):
         done = checkout.reconcile(now=now)
         if not done.is_away and not Refund.objects.filter(status="asked").exists():
             break
+    invoicing.write_all_owed(now=now)
 
 
 def time_of(sandbox: Sandbox) -> datetime:
@@ -116,7 +119,8 @@ def _lost_to_the_bank(deposit: Deposit) -> bool:
 
 
 def _alarms(deposit: Deposit) -> bool:
-    return Alarm.objects.filter(deposit=deposit, resolved_at=None).exists()
+    about_money = Alarm.objects.exclude(kind="no_invoice")
+    return about_money.filter(deposit=deposit, resolved_at=None).exists()
 
 
 # --- 3: no booked call without its deposit --------------------------------------------------------
@@ -233,6 +237,53 @@ def _refunds_that_differ(sandbox: Sandbox) -> Iterator[str]:
         counted = [row for row in deposit.refunds.all() if row.status not in ("failed", "canceled")]
         if deposit.refunded_cents != sum(row.amount_cents for row in counted):
             yield f"7: the refunds of {deposit} are added up wrong"
+
+
+# --- 8: the papers say what became of the money ---------------------------------------------------
+
+
+def _papers_that_say_something_else() -> Iterator[str]:
+    """If invoices can be written: one a payment an appointment rests on, and they add up to what is left."""
+    yield from _numbers_with_gaps()
+    if Practice.current().missing_for_invoices():
+        return
+    for deposit in Deposit.objects.filter(status="paid").select_related("booking"):
+        papers = list(Invoice.objects.filter(deposit=deposit).without_files())
+        first = [paper for paper in papers if paper.kind != "storno" and paper.replaces_id is None]
+        left = deposit.paid_cents - _gone_back(deposit)
+        if _was_no_price(deposit):
+            if papers:
+                yield f"8: {deposit} was no price and has {papers}"
+        elif len(first) > 1 or (left and not first and not _waits_for_an_address(deposit)):
+            yield f"8: {deposit} has {len(first)} invoices"
+        elif not first or _lost_to_the_bank(deposit) or _alarms(deposit):
+            continue
+        elif sum(paper.gross_cents for paper in papers) != left:
+            yield f"8: {left} cents of {deposit} are left, its papers {papers} say otherwise"
+
+
+def _numbers_with_gaps() -> Iterator[str]:
+    series: dict[tuple[str, int], list[int]] = {}
+    for paper in Invoice.objects.without_files():
+        series.setdefault((paper.series, paper.year), []).append(paper.position)
+    for name, positions in series.items():
+        if sorted(positions) != list(range(1, len(positions) + 1)):
+            yield f"8: the numbers of {name} are {sorted(positions)}"
+
+
+def _gone_back(deposit: Deposit) -> int:
+    back = Refund.objects.filter(deposit=deposit, status="succeeded")
+    return sum(refund.amount_cents for refund in back)
+
+
+def _was_no_price(deposit: Deposit) -> bool:
+    """Money that did not fit or came too late: it goes back as it came."""
+    late = Refund.objects.filter(deposit=deposit, reason="late")
+    return late.exists() or Alarm.objects.filter(deposit=deposit, kind="mismatch").exists()
+
+
+def _waits_for_an_address(deposit: Deposit) -> bool:
+    return Alarm.objects.filter(deposit=deposit, kind="no_invoice", resolved_at=None).exists()
 
 
 # --- nothing is stuck -----------------------------------------------------------------------------

@@ -41,6 +41,8 @@ from booking import (
     cancellation,
     checkout,
     deposits,
+    invoice_pdf,
+    invoicing,
     mail,
     scheduling,
     stripe_gateway,
@@ -58,11 +60,13 @@ from booking.models import (
     StripeEvent,
     WeeklyHours,
 )
+from booking.models.payments import DepositQuerySet
 from booking.scheduling import Guest
 from coaching_site import spam
 from coaching_site.desk.models import Hits
 from tests.booking.conftest import new_type, point_to
 from tests.booking.money_invariants import problems, settle_down
+from tests.booking.papers import practice
 from tests.stripe_sandbox import Sandbox
 from tests.stripe_sandbox.errors import StripeError
 from tests.stripe_sandbox.spec import Json
@@ -94,8 +98,11 @@ class MoneyMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        for model in ROWS:
-            with connection.cursor() as cursor:
+        with connection.cursor() as cursor:
+            # No invoice can be deleted, but a table of the tests' own can be emptied.
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute("TRUNCATE booking_invoice, booking_invoicesequence CASCADE")
+            for model in ROWS:
                 cursor.execute(f"DELETE FROM {model._meta.db_table}")
         self.stripe.reset()
         self.skew = timedelta(0)
@@ -436,6 +443,10 @@ class MoneyMachine(RuleBasedStateMachine):
         checkout.reconcile(now=self.now)
 
     @rule()
+    def write_invoices(self) -> None:
+        invoicing.write_all_owed(now=self.now)
+
+    @rule()
     def free_expired_holds(self) -> None:
         scheduling.free_expired_holds(now=self.now)
 
@@ -576,6 +587,9 @@ def one_stripe_and_one_clock(db, settings, monkeypatch) -> Iterator[None]:
         point_to(stripe, settings)
         MoneyMachine.stripe = stripe
         MoneyMachine.patch = monkeypatch
+        practice()
+        # How an invoice looks is told elsewhere; here it is written many times.
+        monkeypatch.setattr(invoice_pdf, "draw", lambda data: data.number.encode())
         yield
 
 
@@ -694,6 +708,14 @@ def late_money_stays(monkeypatch) -> None:
     monkeypatch.setattr(checkout, "_make_good", book_or_forget)
 
 
+def refunds_leave_the_papers_as_they_are(monkeypatch) -> None:
+    monkeypatch.setattr(invoicing, "_for_refunds", lambda deposit, *, now: [])
+
+
+def any_money_gets_an_invoice(monkeypatch) -> None:
+    monkeypatch.setattr(DepositQuerySet, "that_booked", lambda rows: rows.paid())
+
+
 # Which steps the shorter walks are made of, and what they choose from.
 MONEY_MOVES = ("hold", "book_and_pay", "pay_and_be_heard_too_late", "reconcile")
 TABS_STAY_OPEN = ("hold", "leave_a_tab_open", "pay", "let_time_pass")
@@ -701,6 +723,8 @@ MONEY_GOES_BACK = (
     "hold", "book_and_pay", "a_refund_takes_its_time", "cancel_and_refund_in_the_dashboard",
     "refunds_get_lost", "reconcile",
 )  # fmt: skip
+PAPERS = ("write_invoices", "book_and_pay", "cancel_and_refund_in_the_dashboard", "reconcile")
+LATE_PAPERS = (*MONEY_MOVES, "write_invoices")
 A_REFUND_TAKES_TIME = ("a_refund_takes_its_time",)
 CHOICES: dict[str, list[Any]] = {
     "again": [True],
@@ -749,6 +773,8 @@ def wander(steps: Sequence[str], seed: int) -> None:
         (refunds_are_not_added_up, MONEY_GOES_BACK, "7"),
         (refunds_are_sent_blindly, MONEY_GOES_BACK, "7"),
         (old_news_is_believed, A_REFUND_TAKES_TIME, "7"),
+        (refunds_leave_the_papers_as_they_are, PAPERS, "8"),
+        (any_money_gets_an_invoice, LATE_PAPERS, "8"),
     ],
 )
 def test_control_without_a_rule_the_walks_find_out(rule_gone, steps, breaks, monkeypatch):
@@ -761,6 +787,6 @@ def test_control_without_a_rule_the_walks_find_out(rule_gone, steps, breaks, mon
 
 
 @pytest.mark.skipif(SOAK is not None, reason="this is about the controls")
-@pytest.mark.parametrize("steps", [MONEY_MOVES, TABS_STAY_OPEN, MONEY_GOES_BACK])
+@pytest.mark.parametrize("steps", [MONEY_MOVES, TABS_STAY_OPEN, MONEY_GOES_BACK, PAPERS])
 def test_with_all_rules_the_same_walks_find_nothing(steps):
     wander(steps, seed=0)

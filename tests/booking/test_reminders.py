@@ -349,7 +349,7 @@ def test_every_kind_of_mail_the_ledger_knows_can_be_sent():
     to_guests = {kind for kind, audience in MAILS if audience == Booking.Side.GUEST}
 
     # What tells of money that went back is written from the refund.
-    assert to_guests == {*Notification.Kind} - {Notification.Kind.REFUND}
+    assert to_guests == {*Notification.Kind} - {Notification.Kind.REFUND, Notification.Kind.INVOICE}
 
 
 # --- after the call ---------------------------------------------------------------------------

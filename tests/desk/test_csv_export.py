@@ -16,3 +16,13 @@ def test_spreadsheets_find_umlauts_and_columns():
     content = csv_response("x.csv", ["Name", "Ort"], [["Jörg; Müller", None]]).content.decode()
 
     assert content == '\ufeffName;Ort\r\n"Jörg; Müller";\r\n'
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [("-42,02", "-42,02"), ("-1,00+1", "'-1,00+1"), ("-1", "'-1"), ("-1,00\n=1", '"\'-1,00\n=1"')],
+)
+def test_a_sum_below_zero_is_a_number_and_nothing_else_is(cell, written):
+    content = csv_response("x.csv", ["Betrag"], [[cell]]).content.decode("utf-8-sig")
+
+    assert content == f"Betrag\r\n{written}\r\n"
