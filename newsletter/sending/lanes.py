@@ -225,7 +225,7 @@ class _Run:
                 self._settled(report, State.UNCERTAIN)
             case refused:
                 why, kind = REFUSALS[refused]
-                self._fail(report, why, kind)
+                self._fail(report, why, kind if report.reply.code else None)
         self._free.append(report.sender)
 
     def _may_do_without(self, report: Report) -> bool:

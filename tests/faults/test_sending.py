@@ -40,6 +40,9 @@ AWAY_SECONDS = 10.0 if SOAK else 3.0
 TIMINGS = "lease=2,slice=3,first_pause=0.3,longest_pause=1,first_deferral=0.2,longest_deferral=0.5"
 
 
+WORKER = [sys.executable, "manage.py", "procrastinate", "worker"]
+
+
 @dataclass
 class Office:
     """Senders as processes, and what they send to."""
@@ -50,6 +53,12 @@ class Office:
 
     def hire(self, *arguments: str, dsn: str = "") -> subprocess.Popen[str]:
         """A sender at work; returns once it is."""
+        process = self.run([sys.executable, "-m", "tests.sender_process", *arguments], dsn=dsn)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    def run(self, command: list[str], *, dsn: str = "") -> subprocess.Popen[str]:
         environment = {
             **os.environ,
             "DATABASE_URL": dsn or database_url(),
@@ -59,15 +68,13 @@ class Office:
             "SENDING_TIMINGS": TIMINGS,
         }
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.sender_process", *arguments],
+            command,
             cwd=ROOT,
             env=environment,
             stdout=subprocess.PIPE,
             text=True,
         )
         self.processes.append(process)
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
         return process
 
     def wait_for(self, accepted: int) -> None:
@@ -218,6 +225,23 @@ def test_a_storm_of_come_back_later(office, issue):
     check(issue, office.relay, crashes=0)
 
 
+def test_a_worker_told_to_stop_finishes_what_is_in_flight_and_leaves_the_rest(office, issue):
+    office.relay.answer_after = 0.1
+    worker = office.run(WORKER)
+    office.wait_for(30)
+
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(timeout=45) == 0
+
+    states = Counter(told(issue).values())
+    assert states["sent"] == office.relay.total >= 30
+    assert set(states) == {"sent", "pending"}
+    office.relay.answer_after = 0.0
+    office.run(WORKER)
+    wait_until(lambda: office.relay.total == READERS, seconds=60)
+    assert office.relay.duplicates == 0
+
+
 def test_a_database_that_goes_away_is_waited_for(office, tmp_path):
     """In a cluster of its own, which is stopped at once while mails are on their way."""
     cluster = Cluster(tmp_path / "postgres", {"max_connections": "50"})
@@ -234,7 +258,7 @@ def test_a_database_that_goes_away_is_waited_for(office, tmp_path):
         cluster.start()
         office.finish()
         with psycopg.connect(cluster.dsn("away")) as there:
-            states = dict(
+            states: dict[str, int] = dict(
                 there.execute(
                     "SELECT state, count(*) FROM newsletter_delivery GROUP BY 1"
                 ).fetchall()
