@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import psycopg
 from django.db import connection, transaction
 from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce, Greatest
@@ -43,7 +44,7 @@ _STEP = """
         SET state = 'in_flight', attempts = d.attempts + 1, claimed_at = %s,
             first_tried_at = coalesce(d.first_tried_at, %s), address_number = s.address_number
         FROM newsletter_subscriber s, newsletter_issue i
-        WHERE d.id = ANY(%s) AND d.claimed_by = %s AND d.state IN ('claimed', 'in_flight')
+        WHERE d.id = ANY(%s::bigint[]) AND d.claimed_by = %s AND d.state IN ('claimed', 'in_flight')
             AND s.id = d.subscriber_id AND s.status = 'confirmed'
             AND i.id = d.issue_id AND i.status = 'sending'
             AND (i.resume_at IS NULL OR i.resume_at <= %s)
@@ -186,8 +187,10 @@ def step(
         sender,
         now,
     ]
-    with connection.cursor() as cursor:
-        cursor.execute(_STEP, values)
+    connection.ensure_connection()
+    # The library's own cursor: the one statement of every mail is planned once a connection.
+    with psycopg.Cursor[tuple[Any, ...]](connection.connection) as cursor:
+        cursor.execute(_STEP, values, prepare=True)
         return [_begun(row) for row in cursor.fetchall()]
 
 

@@ -902,3 +902,46 @@ def test_nobody_reaches_an_issue_without_signing_in(client, admin_client):
 
     for what in [*POSTS, "vorschau", "vorschau/mail"]:
         assert client.get(of(issue, what))["Location"].startswith("/verwaltung/login")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "issue/99999999999999999999/senden/",
+        "issue/99999999999999999999/change/",
+        "issue/abc/change/",
+        "issue/?status__exact=x",
+        "issue/?q=%00",
+        "issue/?p=x",
+        "picture/0/change/",
+        "picture/?q=%ff",
+        "delivery/?issue__id__exact=abc",
+        "delivery/?p=99999",
+        "delivery/?q=%F0%9F%98%80",
+        "delivery/?complained_at__isempty=2",
+        "pace/2/change/",
+        "feedback/?kind__exact=x",
+    ],
+)
+def test_an_address_nobody_meant_is_no_error_of_ours(admin_client, path):
+    answer = admin_client.get(f"/verwaltung/newsletter/{path}", follow=True)
+
+    assert answer.status_code in (200, 400, 404)
+
+
+@pytest.mark.parametrize("name", ["%00", "%ff%fe", "x" * 5000, "{{ vorname }}", "%EE%80%80vorname"])
+def test_any_name_may_be_looked_at(admin_client, name):
+    issue = written(admin_client)
+
+    for what in ("vorschau", "vorschau/mail"):
+        assert admin_client.get(of(issue, what) + f"?name={name}").status_code == 200
+
+
+def test_any_deed_may_be_sent(admin_client):
+    issue = written(admin_client)
+
+    for deed in ({}, {"unknown": "1"}, {"pause": "1", "resume": "1"}, {"take_back": ""}):
+        answer = admin_client.post(of(issue, "tun"), deed)
+        assert answer["Location"] == of(issue)
+    issue.refresh_from_db()
+    assert issue.status == "draft"
