@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('pages', '0002_newsletter_switches'),
+        ('pages', '0003_legal_texts'),
     ]
 
     operations = [
