@@ -26,14 +26,13 @@ from django.utils.safestring import SafeString
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from coaching_site import german
-from newsletter import issue_pages, sending_admin, writing
+from newsletter import issue_pages, preflight, sending_admin, writing
 from newsletter.errors import NewsletterError
 from newsletter.issue_forms import AltForm, IssueForm, MendForm, PictureForm, show_version
 from newsletter.issue_pages import IssueView, about_one, preflight_of, short
 from newsletter.models import Delivery, Edition, Issue, Picture
 from newsletter.rendering import placeholders
 from newsletter.rendering.building import Built
-from newsletter.sending import running
 from newsletter.writing import SlugTaken, WrittenMeanwhile
 from pages.models import Practice
 
@@ -375,7 +374,7 @@ def _built(issue: Issue) -> Built:
     edition = Edition.objects.filter(issue=issue).first()
     if edition is not None:
         return Built(subject=edition.subject, html=edition.html, text=edition.text)
-    return running.build(issue)
+    return preflight.built(issue, Practice.current())
 
 
 def _name(request: HttpRequest) -> str:

@@ -379,7 +379,7 @@ class Pace(models.Model):
     )
     connections = models.PositiveSmallIntegerField(
         "Verbindungen zum Mailserver",
-        default=8,
+        default=10,
         validators=[MinValueValidator(1)],
         help_text="Höchstens so viele zugleich. Viele Anbieter erlauben 10.",
     )

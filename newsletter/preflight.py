@@ -18,11 +18,12 @@ from django.urls import Resolver404, ResolverMatch, resolve, reverse
 
 from coaching_site import fetching, links
 from coaching_site.fetching import NotFetched
-from newsletter.models import Issue, Picture, Subscriber
+from newsletter.models import Issue, Picture
 from newsletter.rendering import contents, markdown, placeholders
 from newsletter.rendering.building import Built, build
 from newsletter.rendering.contents import Contents, Image, Link
 from newsletter.rendering.placeholders import Placeholder
+from newsletter.sending import audience
 from pages.models import Practice
 
 LARGEST_HTML = 100_000  # bytes; Gmail cuts at 102 kB and hides the footer with the way out
@@ -370,9 +371,7 @@ def _in_audience(issue: Issue) -> Iterator[Problem]:
 
 
 def _has_readers(issue: Issue) -> bool:
-    readers = Subscriber.objects.reachable()
-    tags = list(issue.tags.all()) if issue.pk else []
-    return (readers.filter(tags__in=tags) if tags else readers).exists()
+    return audience.count(issue.tags.all() if issue.pk else []) > 0
 
 
 def built(issue: Issue, practice: Practice) -> Built:

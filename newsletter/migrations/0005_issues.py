@@ -132,7 +132,7 @@ class Migration(migrations.Migration):
                 ('per_minute', models.PositiveIntegerField(blank=True, null=True, validators=[django.core.validators.MinValueValidator(1)], verbose_name='je Minute')),
                 ('per_hour', models.PositiveIntegerField(blank=True, null=True, validators=[django.core.validators.MinValueValidator(1)], verbose_name='je Stunde')),
                 ('per_day', models.PositiveIntegerField(blank=True, null=True, validators=[django.core.validators.MinValueValidator(1)], verbose_name='je Tag')),
-                ('connections', models.PositiveSmallIntegerField(default=8, help_text='Höchstens so viele zugleich. Viele Anbieter erlauben 10.', validators=[django.core.validators.MinValueValidator(1)], verbose_name='Verbindungen zum Mailserver')),
+                ('connections', models.PositiveSmallIntegerField(default=10, help_text='Höchstens so viele zugleich. Viele Anbieter erlauben 10.', validators=[django.core.validators.MinValueValidator(1)], verbose_name='Verbindungen zum Mailserver')),
             ],
             options={
                 'verbose_name': 'Versandtempo',

@@ -213,6 +213,10 @@ def recover(*, timings: Timings, now: datetime) -> None:
     stale.filter(state=State.CLAIMED).update(state=State.PENDING, claimed_by=None, claimed_at=None)
     # The sender stays in the row: if it lives after all, it may still say what became of it.
     stale.filter(state=State.IN_FLIGHT).update(state=State.UNCERTAIN)
+    # A sender that lived after all may have given a mail back to an issue that had ended: still owed.
+    owed = Delivery.objects.waiting().filter(issue=OuterRef("pk"))
+    ended = Issue.objects.filter(Exists(owed), status=Issue.Status.SENT)
+    ended.update(status=Issue.Status.SENDING, finished_at=None)
     # What came back to an issue in the moment it was broken off.
     stopped = Delivery.objects.filter(issue__status=Issue.Status.STOPPED)
     stopped.filter(state__in=[State.PENDING, State.DEFERRED]).update(state=State.CANCELLED)

@@ -6,18 +6,14 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
-from django.urls import reverse
 
-from coaching_site import jobs, links
+from coaching_site import jobs
 from newsletter import preflight
 from newsletter.errors import NewsletterError
 from newsletter.models import Delivery, Edition, Issue
 from newsletter.preflight import Problem
-from newsletter.rendering import building
-from newsletter.rendering.building import Built
 from newsletter.sending import audience, ledger, timings, troubles
 from newsletter.sending.reports import Outcome as Outcome
 from newsletter.sending.reports import Progress as Progress
@@ -133,21 +129,9 @@ def keep_going(*, now: datetime) -> None:
         wake()
 
 
-def build(issue: Issue) -> Built:
-    """What an issue would say if it left now."""
-    return building.build(
-        subject=issue.subject,
-        preheader=issue.preheader,
-        body=issue.body,
-        archive_url=links.absolute(reverse("newsletter:issue", args=[issue.slug])),
-        practice=Practice.current(),
-        site_url=settings.SITE_URL,
-    )
-
-
 def _begin(issue: Issue, *, now: datetime) -> None:
     """Freeze what it says and who gets it, and let the lanes work."""
-    built = build(issue)
+    built = preflight.built(issue, Practice.current())
     Edition.objects.create(
         issue=issue, subject=built.subject, html=built.html, text=built.text, built_at=now
     )

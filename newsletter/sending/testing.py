@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from newsletter import preflight
 from newsletter.errors import NewsletterError
 from newsletter.models import Issue
 from newsletter.rendering.mould import NOBODY, Mould, Recipient
-from newsletter.sending import running, timings
+from newsletter.sending import timings
 from newsletter.sending.connection import connect
 from newsletter.sending.replies import Reply, Verdict
+from pages.models import Practice
 
 PREFIX = "[Test] "
 
@@ -31,7 +33,7 @@ def send_test(issue: Issue, *, to: str, now: datetime) -> None:
 
     Its links to leave and to the preferences are nobody's: they show friendly pages and do nothing.
     """
-    built = running.build(issue)
+    built = preflight.built(issue, Practice.current())
     mould = Mould(
         issue=issue.pk, subject=f"{PREFIX}{built.subject}", html=built.html, text=built.text
     )

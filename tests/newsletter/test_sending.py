@@ -621,6 +621,27 @@ def test_a_sender_that_lives_after_all_may_still_tell(begin):
     assert states(issue) == {"sent": 1}
 
 
+def test_what_comes_back_after_the_end_is_still_owed(relay, begin):
+    readers(1)
+    issue, sender, now = begin(), uuid.uuid4(), timezone.now()
+    (pk,) = ledger.claim(issue, sender=sender, most=2, now=now).deliveries
+    ledger.step(sender=sender, settle=[], begin=[pk], now=now)
+    running.keep_going(now=now + HOUR)
+    issue.refresh_from_db()
+    assert issue.status == "sent"
+
+    ledger.step(
+        sender=sender,
+        settle=[ledger.Settlement(pk, Delivery.State.PENDING)],
+        begin=[],
+        now=now + HOUR,
+    )
+    running.keep_going(now=now + HOUR)
+    send(now + HOUR)
+
+    assert states(issue) == {"sent": 1}
+
+
 def test_a_step_repeated_after_a_lost_answer_changes_nothing(begin):
     readers(2)
     issue, sender, now = begin(), uuid.uuid4(), timezone.now()
