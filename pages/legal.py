@@ -83,7 +83,11 @@ class LegalVersion:
         """Whether readers must be told that no lawyer has looked at it."""
         if self.kind in CHECKED_BY_A_LAWYER:
             return not (self.number and self.is_checked)
-        return self.number == 0 and bool(_HOLE.search(self.text.replace("\\", "")))
+        return self.number == 0 and self.has_holes
+
+    @property
+    def has_holes(self) -> bool:
+        return bool(_HOLE.search(self.text.replace("\\", "")))
 
     @property
     def title(self) -> str:
