@@ -88,11 +88,11 @@ class Paper:
         sheet.marks(FOLDS)
         with sheet.face("", SMALL - 1, MUTED):
             sheet.set_xy(LEFT, ADDRESS_TOP + 5)
-            sheet.line_of(sender, 4, width=80)
-        sheet.set_xy(LEFT, ADDRESS_TOP + 12.7)
+            sheet.line_of(sender, 3.6, width=80)
+        sheet.set_xy(LEFT, max(ADDRESS_TOP + 12.7, sheet.get_y()))
         for line in address:
             sheet.line_of(line, 5, width=80)
-        lowest = ADDRESS_TOP + ADDRESS_HEIGHT
+        lowest = max(ADDRESS_TOP + ADDRESS_HEIGHT, sheet.get_y())
         sheet.set_y(FACTS_TOP)
         for name, value in facts:
             with sheet.face("", SMALL, MUTED):
@@ -205,7 +205,7 @@ class _Sheet(FPDF):
         with self.face("", SMALL - 0.5, MUTED):
             self.set_y(-18)
             for line in self._lines[:3]:
-                self.line_of(line, 3.6, width=130)
+                self.line_of(line, 3.6, width=125)
             # Left-aligned: the number of pages is put in when the width is no longer asked for.
             self.set_xy(PAGE_WIDTH - RIGHT - 18, -18)
             self.cell(18, 3.6, f"Seite {self.page_no()} von {{nb}}")
@@ -224,7 +224,8 @@ class _Sheet(FPDF):
             self.line(5, height, 9, height)
 
     def line_of(self, text: str, height: float, *, width: float) -> None:
-        self.cell(width, height, drawable(text), new_x=XPos.LEFT, new_y=YPos.NEXT)
+        """A line that begins where the one before began; a long one breaks."""
+        self.multi_cell(width, height, drawable(text), align="L", new_x=XPos.LEFT, new_y=YPos.NEXT)
 
     @contextmanager
     def face(self, style: str, points: float, colour: tuple[int, int, int] = INK) -> Iterator[None]:

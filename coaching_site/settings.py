@@ -202,6 +202,8 @@ CSRF_COOKIE_AGE = None  # a session cookie: gone with the browser window (TDDDG 
 if ENV.is_production:
     SESSION_COOKIE_NAME = "__Host-sessionid"
     CSRF_COOKIE_NAME = "__Host-csrftoken"
+# The admin's „saved“ lives in the session: no third cookie.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 CSRF_FAILURE_VIEW = "pages.views.csrf_failure"
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 CONTENT_SECURITY_POLICY = {

@@ -14,6 +14,8 @@ from pages.models import WITHDRAWAL_PATH, Practice
 
 _WORD = re.compile(r"\{\{\s*(\w*)\s*\}\}")
 _BLOCK = re.compile(r"^\[\[\s*(\w*)\s*\]\]$", re.MULTILINE)
+# What is left of one that is misspelt, cut off or not alone in its line.
+_LEFT = re.compile(r"\{\{[^}\n]*\}{0,2}|\[\[[^\]\n]*\]{0,2}")
 # The coach may leave such a hole by hand as well.
 _HOLE = re.compile(r"\\?\[([^\[\]\\\n]+) fehlt noch\\?\]")
 
@@ -53,6 +55,7 @@ def fill(source: str, practice: Practice) -> Filled:
     # Blocks first: a name or an address is never read as a block.
     text = _WORD.sub(word, _BLOCK.sub(block, lines))
     text = re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    unknown += _LEFT.findall(text)
     return Filled(text, tuple(dict.fromkeys(_HOLE.findall(text))), tuple(dict.fromkeys(unknown)))
 
 

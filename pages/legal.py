@@ -83,7 +83,11 @@ class LegalVersion:
         """Whether readers must be told that no lawyer has looked at it."""
         if self.kind in CHECKED_BY_A_LAWYER:
             return not (self.number and self.is_checked)
-        return self.number == 0 and bool(_HOLE.search(self.text.replace("\\", "")))
+        return self.number == 0 and self.has_holes
+
+    @property
+    def has_holes(self) -> bool:
+        return bool(_HOLE.search(self.text.replace("\\", "")))
 
     @property
     def title(self) -> str:
@@ -201,9 +205,7 @@ def source_to_edit(kind: LegalText.Kind) -> str:
 
 def save_draft(kind: LegalText.Kind, *, source: str, by: str, now: datetime) -> LegalText:
     """Keep what the coach wrote. Holes may stay in a draft; unknown placeholders may not."""
-    unknown = filling.fill(source, Practice.current()).unknown
-    if unknown:
-        raise NotWhole(f"Diese Platzhalter gibt es nicht: {', '.join(unknown)}.")
+    _must_be_known(filling.fill(source, Practice.current()))
     if not source.strip():
         raise NotWhole("Der Text ist leer.")
     row, _ = LegalText.objects.drafts().update_or_create(
@@ -270,9 +272,16 @@ def mark_checked(row: LegalText, *, now: datetime) -> None:
     LegalText.objects.published().filter(pk=row.pk, checked_at=None).update(checked_at=now)
 
 
-def _must_be_publishable(filled: filling.Filled, seen: str) -> None:
+def _must_be_known(filled: filling.Filled) -> None:
     if filled.unknown:
-        raise NotWhole(f"Diese Platzhalter gibt es nicht: {', '.join(filled.unknown)}.")
+        raise NotWhole(
+            f"Diese Platzhalter gibt es so nicht: {', '.join(filled.unknown)}. "
+            "Was in [[ ]] steht, braucht eine Zeile für sich."
+        )
+
+
+def _must_be_publishable(filled: filling.Filled, seen: str) -> None:
+    _must_be_known(filled)
     if filled.missing:
         raise NotWhole(f"Es fehlt noch: {', '.join(filled.missing)}.")
     if _sha256(filled.text) != seen:

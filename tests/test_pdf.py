@@ -101,6 +101,17 @@ def test_one_word_longer_than_the_line_is_cut():
     assert pages(sheet.as_bytes()) == 1
 
 
+def test_a_name_longer_than_the_window_of_an_envelope_breaks_and_moves_the_rest_down():
+    def height(name: str) -> float:
+        sheet = pdf.Paper("Probe", brand="Praxis", made_at=MADE)
+        sheet.letter([name, "Ort"], [("Nummer", "1")], sender="Praxis, " * 30)
+        below = sheet._sheet.get_y()
+        sheet.as_bytes()
+        return below
+
+    assert height("Kim") < height("Gesellschaft für " * 40)
+
+
 def test_what_is_written_is_compressed_text_not_a_picture():
     streams = re.findall(rb"stream\n(.*?)\nendstream", paper(), re.DOTALL)
 

@@ -78,9 +78,21 @@ def test_a_name_is_never_read_as_markup(whole):
     assert "<table" not in html
 
 
-@pytest.mark.parametrize("source", ["{{ nmae }}", "{{ }}", "[[kekse]]"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ nmae }}",
+        "{{ }}",
+        "[[kekse]]",
+        "Siehe [[cookies]].",
+        "{{ name | Kim }}",
+        "{{ name }",
+        "{{ name",
+        "[[cookies]",
+    ],
+)
 def test_an_unknown_placeholder_is_refused_at_once(db, now, source):
-    with pytest.raises(NotWhole, match="gibt es nicht"):
+    with pytest.raises(NotWhole, match="gibt es so nicht"):
         write(source, now=now)
 
 

@@ -73,7 +73,7 @@ def test_a_draft_is_kept_and_shown_as_it_will_look(admin_client, whole):
 def test_a_wrong_placeholder_comes_back_with_all_that_was_typed(admin_client, whole):
     shown = admin_client.post(EDIT, {"source": "Mein langer Text {{ nmae }}"}).content.decode()
 
-    assert "Diese Platzhalter gibt es nicht: {{ nmae }}." in shown
+    assert "Diese Platzhalter gibt es so nicht: {{ nmae }}." in shown
     assert "Mein langer Text" in shown
     assert not LegalText.objects.exists()
 

@@ -163,8 +163,22 @@ def test_no_page_sets_a_cookie_the_privacy_notice_does_not_name(whole, calendar)
         assert f"<td>{name}</td>" in page(client, "/datenschutz/")
 
 
-def test_the_sign_in_sets_no_other_cookie_either(admin_client):
+def test_working_in_the_admin_sets_no_other_cookie_either(admin_client, whole):
+    response = admin_client.post(
+        "/verwaltung/pages/legaltext/terms/bearbeiten/", {"source": "Neu"}, follow=True
+    )
+
+    assert "Der Entwurf ist gesichert." in response.content.decode()
     assert set(admin_client.cookies) <= {cookie.name for cookie in legal_facts.cookies()}
+
+
+def test_cookies_live_as_long_as_the_notice_says(settings):
+    assert settings.CSRF_COOKIE_AGE is None
+    assert settings.SESSION_COOKIE_AGE == 14 * 24 * 3600
+    assert [each.lifetime for each in legal_facts.cookies()] == [
+        "bis du den Browser schließt",
+        "zwei Wochen",
+    ]
 
 
 @pytest.mark.parametrize("path", [*PAPERS, "/agb.pdf", "/widerrufsbelehrung.pdf"])
