@@ -319,13 +319,13 @@ class InvoiceAdmin(ReadOnly, admin.ModelAdmin[Invoice]):
 def _before_storno(invoice: Invoice) -> Iterator[str]:
     standing = german.euros(invoice.standing_cents)
     yield f"{invoice}, {invoice.recipient}: Storniert wird, was davon noch steht, {standing}."
-    if invoice.deposit is not None:
+    if invoicing.has_money(invoice):
         yield (
             "Das Geld dafür ist noch da. Darum wird gleich eine neue Rechnung geschrieben, mit den "
             "Angaben, die jetzt in der Verwaltung stehen. Ändere sie also vorher."
         )
         yield "Willst du Geld zurückgeben, erstatte es beim Termin: Das storniert von selbst."
-    else:
+    elif invoice.deposit is None:
         yield "Eine neue schreibst du danach beim Termin."
     yield "Der Gast bekommt alles per Mail."
 
