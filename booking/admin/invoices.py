@@ -8,7 +8,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.widgets import AdminDateWidget
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -96,7 +95,8 @@ class StornoForm(forms.Form):
 class PaidForm(forms.Form):
     on = forms.DateField(
         label="Bezahlt am",
-        widget=AdminDateWidget,
+        # The browser's own calendar; Django's needs scripts that this page does without.
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         help_text="Der Tag, an dem das Geld auf deinem Konto war. Lässt sich nicht mehr ändern.",
     )
 
