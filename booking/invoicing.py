@@ -153,9 +153,8 @@ def storno(invoice: Invoice, *, reason: str, now: datetime) -> list[Invoice]:
     As long as the money of a payment is there, it needs an invoice: a new one is written at once,
     with today's names and tax. Raises NothingToCancel or InvoiceIncomplete; then nothing happens.
     """
-    has_money = invoice.deposit is not None and invoice.deposit.dispute_status != "lost"
     with transaction.atomic():
-        if has_money:
+        if has_money(invoice):
             tax = Tax(Practice.current().vat_mode)
             return _again(invoice, tax=tax, reason=reason, now=now)
         paper = _cancel(invoice, reason=reason, now=now)
@@ -221,7 +220,7 @@ def write_all_owed(*, now: datetime) -> int:
         except Exception:
             # One that cannot be drawn must not keep all others back.
             logger.exception("An invoice of booking %s cannot be written.", deposit.booking_id)
-            detail = "Ein Fehler im Programm, Näheres steht im Protokoll."
+            detail = "Ein Fehler im Programm, Näheres steht im Protokoll"
             deposits.alarm(deposit, Alarm.Kind.NO_INVOICE, about="fehler", detail=detail, now=now)
         else:
             written += len(papers)
@@ -232,6 +231,11 @@ def mail_to_guest(invoice: Invoice, *, now: datetime) -> None:
     """Owe the guest a mail with this paper, once."""
     kind, guest = Notification.Kind.INVOICE, Booking.Side.GUEST
     notices.owe(invoice.booking, kind, guest, invoice=invoice, now=now)
+
+
+def has_money(invoice: Invoice) -> bool:
+    """Whether there is a payment behind it that no bank has taken back."""
+    return invoice.deposit is not None and invoice.deposit.dispute_status != "lost"
 
 
 def is_billed(booking: Booking) -> bool:
@@ -325,8 +329,9 @@ def _tell_what_is_missing(deposit: Deposit, error: InvoiceIncomplete, *, now: da
     waiting = Alarm.objects.open().filter(kind=Alarm.Kind.NO_INVOICE, about=about)
     if not error.of_practice:
         waiting = waiting.filter(deposit=deposit)
-    if not waiting.update(detail=error.message):
-        deposits.alarm(deposit, Alarm.Kind.NO_INVOICE, about=about, detail=error.message, now=now)
+    detail = error.message.rstrip(".")
+    if not waiting.update(detail=detail):
+        deposits.alarm(deposit, Alarm.Kind.NO_INVOICE, about=about, detail=detail, now=now)
 
 
 def _all_is_written(alarms: QuerySet[Alarm], *, now: datetime) -> None:

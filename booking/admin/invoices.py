@@ -8,7 +8,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.widgets import AdminDateWidget
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -96,7 +95,8 @@ class StornoForm(forms.Form):
 class PaidForm(forms.Form):
     on = forms.DateField(
         label="Bezahlt am",
-        widget=AdminDateWidget,
+        # The browser's own calendar; Django's needs scripts that this page does without.
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         help_text="Der Tag, an dem das Geld auf deinem Konto war. Lässt sich nicht mehr ändern.",
     )
 
@@ -319,13 +319,13 @@ class InvoiceAdmin(ReadOnly, admin.ModelAdmin[Invoice]):
 def _before_storno(invoice: Invoice) -> Iterator[str]:
     standing = german.euros(invoice.standing_cents)
     yield f"{invoice}, {invoice.recipient}: Storniert wird, was davon noch steht, {standing}."
-    if invoice.deposit is not None:
+    if invoicing.has_money(invoice):
         yield (
             "Das Geld dafür ist noch da. Darum wird gleich eine neue Rechnung geschrieben, mit den "
             "Angaben, die jetzt in der Verwaltung stehen. Ändere sie also vorher."
         )
         yield "Willst du Geld zurückgeben, erstatte es beim Termin: Das storniert von selbst."
-    else:
+    elif invoice.deposit is None:
         yield "Eine neue schreibst du danach beim Termin."
     yield "Der Gast bekommt alles per Mail."
 

@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 import zipfile
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -242,7 +242,7 @@ def test_the_button_is_there_from_the_call_until_the_rest_is_billed(desk, paid, 
 def test_a_transfer_is_noted_with_its_day(desk, final):
     assert "Als bezahlt vermerken" in words(desk.get(of_invoice("change", final)))
 
-    page = words(desk.post(of_invoice("paid", final), {"on": "04.03.2027"}, follow=True))
+    page = words(desk.post(of_invoice("paid", final), {"on": "2027-03-04"}, follow=True))
 
     assert "Schlussrechnung RE-2027-0002: Bezahlt am Do., 04.03.2027." in page
     assert InvoicePayment.objects.get().noted_by == "coach"
@@ -420,6 +420,6 @@ def test_who_may_not_look_sees_nothing(client, clock, invoice):
 
 
 def test_the_day_of_a_transfer_starts_with_today(desk, final):
-    page = desk.get(of_invoice("paid", final))
+    page = words(desk.get(of_invoice("paid", final)))
 
-    assert page.context["form"]["on"].value() == date(2027, 3, 4)
+    assert 'type="date" name="on" value="2027-03-04"' in page

@@ -109,7 +109,7 @@ def test_the_coach_reads_what_is_missing_and_the_guest_gets_the_invoice_later(
     run_jobs()
     told = text(mailbox.to(COACH)[-1])
     assert "Eine Rechnung kann nicht geschrieben werden" in told
-    assert "Für die Rechnung fehlt noch: Steuernummer." in told
+    assert "(Für die Rechnung fehlt noch: Steuernummer)." in told
     assert "Trag in der Verwaltung nach, was fehlt" in told
 
     Practice.objects.update(tax_number="12/345/67890")

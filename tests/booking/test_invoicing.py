@@ -153,7 +153,7 @@ def test_what_lacks_something_is_not_written_and_the_coach_is_told_once(paid, no
 
     [label] = [str(f.verbose_name) for f in Practice._meta.fields if f.name == missing]
     [alarm] = Alarm.objects.open()
-    assert (alarm.kind, alarm.detail) == ("no_invoice", f"Für die Rechnung fehlt noch: {label}.")
+    assert (alarm.kind, alarm.detail) == ("no_invoice", f"Für die Rechnung fehlt noch: {label}")
     assert Booking.objects.get().is_confirmed
 
 
@@ -201,7 +201,7 @@ def test_above_250_euros_the_guests_address_is_needed(calendar, stripe, now):
 
     assert cheap.invoices.get().content.is_short
     [alarm] = Alarm.objects.open()
-    assert alarm.detail == "Für die Rechnung fehlt noch: Anschrift von Ben O’Neil."
+    assert alarm.detail == "Für die Rechnung fehlt noch: Anschrift von Ben O’Neil"
     address_of(dear)
     assert invoicing.write_all_owed(now=now) == 1
     assert not dear.invoices.get().content.is_short
