@@ -14,6 +14,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
+from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from newsletter import subscriptions, suppressions
@@ -668,6 +669,14 @@ def test_the_jobs_alone_carry_an_issue_from_the_button_to_the_last_mail(relay, r
     issue.refresh_from_db()
     assert (issue.status, relay.total) == ("sent", 5)
     assert done.count("newsletter.start_issue") == 1
+
+
+def test_mail_that_somebody_waits_for_is_taken_first_and_has_room_beside_a_sending(settings):
+    lanes_task = app.tasks["newsletter.deliver"]
+    others = [task for name, task in app.tasks.items() if name != lanes_task.name]
+
+    assert all(task.priority > lanes_task.priority for task in others)
+    assert waking.LANES < settings.PROCRASTINATE_WORKER_DEFAULTS["concurrency"]
 
 
 def test_a_test_mail_goes_to_one_address_and_counts_nowhere(relay, client, now):
