@@ -676,7 +676,7 @@ def test_mail_that_somebody_waits_for_is_taken_first_and_has_room_beside_a_sendi
     others = [task for name, task in app.tasks.items() if name != lanes_task.name]
 
     assert all(task.priority > lanes_task.priority for task in others)
-    assert waking.LANES < settings.PROCRASTINATE_WORKER_DEFAULTS["concurrency"]
+    assert settings.PROCRASTINATE_WORKER_DEFAULTS["concurrency"] > waking.LANES
 
 
 def test_a_test_mail_goes_to_one_address_and_counts_nowhere(relay, client, now):
