@@ -158,6 +158,10 @@ class WithdrawalMailQuerySet(models.QuerySet["WithdrawalMail"]):
     def failed(self) -> WithdrawalMailQuerySet:
         return self.filter(failed_at__isnull=False)
 
+    def failed_of_open(self) -> WithdrawalMailQuerySet:
+        """What could not be delivered and is not made up for by a decision."""
+        return self.failed().filter(withdrawal__status=Withdrawal.Status.OPEN)
+
     def with_its_withdrawal(self) -> WithdrawalMailQuerySet:
         return self.select_related(
             "withdrawal__refund", "withdrawal__booking__call_type", "withdrawal__booking__calendar"
