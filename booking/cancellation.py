@@ -40,6 +40,29 @@ def cancel_for_guest(
     )
 
 
+def cancel_for_withdrawal(
+    booking: Booking, *, refund_cents: int, now: datetime, who: str = ""
+) -> Refund | None:
+    """End an appointment whose contract was withdrawn from, and send so much back, whatever the terms say.
+
+    One that was called off before stays so, and what was kept of it can go back as well. Nobody is
+    told: that is the caller's. Raises NotBooked, or NothingToRefund if so much was not paid.
+    """
+    with transaction.atomic():
+        scheduling.lock(booking.calendar)
+        booking = Booking.objects.locked(booking)
+        if not (booking.is_cancelled or booking.can_be_called_off):
+            raise NotBooked
+        if not booking.is_cancelled:
+            _call_off(booking, by=Booking.Side.GUEST, note="", now=now)
+        deposit = _deposit_to_settle(booking)
+        if deposit is None:
+            if refund_cents:
+                raise NothingToRefund
+            return None
+        return _send_back(deposit, refund_cents, reason=Refund.Reason.WITHDRAWAL, who=who, now=now)
+
+
 def too_late(booking: Booking, *, now: datetime) -> TooLateToCancel:
     """Why the guest cannot call it off any more."""
     if booking.start <= now:
@@ -74,42 +97,61 @@ def _cancel(
         at_the_desk = by == Booking.Side.COACH or refund_cents is not None
         if not at_the_desk and not booking.guest_may_cancel(now):
             raise too_late(booking, now=now)
-        booking.status = Booking.Status.CANCELLED
-        booking.cancelled_at = now
-        booking.cancelled_by = by
-        booking.cancellation_note = note
-        booking.sequence += 1
-        booking.save()
+        _call_off(booking, by=by, note=note, now=now)
         _settle(booking, by=by, who=who, refund_cents=refund_cents, now=now)
         notices.announce(booking, Notification.Kind.CANCELLATION, now=now)
         return booking
+
+
+def _call_off(booking: Booking, *, by: Booking.Side, note: str, now: datetime) -> None:
+    booking.status = Booking.Status.CANCELLED
+    booking.cancelled_at = now
+    booking.cancelled_by = by
+    booking.cancellation_note = note
+    booking.sequence += 1
+    booking.save()
 
 
 def _settle(
     booking: Booking, *, by: Booking.Side, who: str, refund_cents: int | None, now: datetime
 ) -> None:
     """Send back what is owed, and keep the rest by the terms."""
-    deposit = booking.deposits.that_booked().select_for_update().first()
+    deposit = _deposit_to_settle(booking)
     if deposit is None:
         if refund_cents:
             raise NothingToRefund
         return
-    deposit.booking = booking
     if refund_cents is not None:
         cents = refund_cents
     elif by == Booking.Side.COACH:
         cents = deposit.refundable_cents
     else:
         cents = _owed_to_guest(booking, deposit, now=now)
+    reason = Refund.Reason.COACH if by == Booking.Side.COACH else Refund.Reason.GUEST
+    _send_back(deposit, cents, reason=reason, who=who, now=now)
+
+
+def _deposit_to_settle(booking: Booking) -> Deposit | None:
+    deposit = booking.deposits.that_booked().select_for_update().first()
+    if deposit is not None:
+        deposit.booking = booking
+    return deposit
+
+
+def _send_back(
+    deposit: Deposit, cents: int, *, reason: Refund.Reason, who: str, now: datetime
+) -> Refund | None:
+    """So much goes back, the rest is kept. Raises NothingToRefund."""
+    refund = None
     if cents > deposit.refundable_cents:
         raise NothingToRefund
     if cents and deposit.is_disputed:
         deposits.owe_after_dispute(deposit, cents, now=now)
     elif cents:
-        reason = Refund.Reason.COACH if by == Booking.Side.COACH else Refund.Reason.GUEST
-        deposits.give_back(deposit, cents, reason=reason, by=who, now=now)
+        refund = deposits.give_back(deposit, cents, reason=reason, by=who, now=now)
     # While the bank fights over it nothing can be sent; what is owed stays open then.
     deposits.keep(deposit, deposit.refundable_cents - (cents if deposit.is_disputed else 0))
+    return refund
 
 
 def _owed_to_guest(booking: Booking, deposit: Deposit, *, now: datetime) -> int:

@@ -226,3 +226,15 @@ class TaxChanged(BookingError):
         "Seit der Anzahlungsrechnung hat sich deine Umsatzsteuer geändert. "
         "Frag deine Steuerberatung, wie du den Rest abrechnest."
     )
+
+
+class NotMatched(BookingError):
+    """What was withdrawn from is not known yet."""
+
+    message = "Ordne den Widerruf zuerst einem Termin zu."
+
+
+class WithdrawalDecided(BookingError):
+    """Somebody has decided already; that stays."""
+
+    message = "Über diesen Widerruf ist schon entschieden."

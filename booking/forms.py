@@ -197,6 +197,64 @@ class DetailsForm(forms.Form):
                 yield {"question_id": question.pk, "question": question.text, "answer": answer}
 
 
+class WithdrawalForm(forms.Form):
+    """Just what the law lets a trader ask for (BGB § 356a (2)): who, which contract, where to confirm."""
+
+    name = forms.CharField(
+        label="Dein Name",
+        max_length=200,
+        validators=[in_one_line],
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
+        error_messages={
+            "required": "Gib deinen Namen ein.",
+            "max_length": "Kürze deinen Namen auf höchstens 200 Zeichen.",
+        },
+    )
+    contract = forms.CharField(
+        label="Welchen Vertrag widerrufst du?",
+        max_length=500,
+        validators=[in_one_line],
+        help_text="Die Buchungsnummer aus deiner Bestätigung. Hast du sie nicht, genügen Datum und Uhrzeit des Termins.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        error_messages={
+            "required": "Schreib, um welchen Vertrag es geht, zum Beispiel die Buchungsnummer.",
+            "max_length": "Kürze die Angabe zum Vertrag auf höchstens 500 Zeichen.",
+        },
+    )
+    email = forms.CharField(
+        label="E-Mail-Adresse",
+        max_length=254,
+        help_text="Dorthin geht sofort die Bestätigung, dass dein Widerruf eingegangen ist.",
+        widget=forms.EmailInput(attrs={"autocomplete": "email", "spellcheck": "false"}),
+        error_messages={
+            "required": "Gib deine E-Mail-Adresse ein.",
+            "max_length": "Diese E-Mail-Adresse ist zu lang.",
+        },
+    )
+    message = forms.CharField(
+        label="Nachricht (freiwillig)",
+        max_length=5000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        error_messages={"max_length": "Kürze die Nachricht auf höchstens 5000 Zeichen."},
+    )
+    website = spam.Honeypot()
+    stamp = spam.Stamp()
+
+    def __init__(
+        self, data: QueryDict | None = None, *, initial: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(None if data is None else _storable(data), initial=initial)
+
+    def clean_email(self) -> str:
+        return one_spelling(self.cleaned_data["email"])
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        spam.check(self.data)
+        return cleaned
+
+
 def _name(question_id: int) -> str:
     return f"frage_{question_id}"
 

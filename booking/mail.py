@@ -11,12 +11,15 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from booking import ics
-from booking.models import Alarm, Booking, BusyFeed, Calendar, Invoice, Refund
+from booking.models import Alarm, Booking, BusyFeed, Calendar, Invoice, Refund, Withdrawal
+from booking.models.withdrawals import GERMAN_TIME
 from coaching_site import links, mail
 from pages.models import Practice
 
 PURPOSE = "booking"
 REQUEST_PURPOSE = "booking.request"
+WITHDRAW_PURPOSE = "booking.withdraw"
+WITHDRAWAL_PURPOSE = "booking.withdrawal"
 
 
 def confirmation_to_guest(booking: Booking) -> None:
@@ -178,6 +181,44 @@ def feed_well_to_coach(feed: BusyFeed) -> None:
     _send_about_feed("feed_well", feed)
 
 
+def withdrawal_receipt(withdrawal: Withdrawal) -> None:
+    """What was declared and when it came, whatever it is worth (BGB § 356a (4))."""
+    _send_about_withdrawal("withdrawal_receipt", withdrawal, to=withdrawal.email)
+
+
+def withdrawal_warning(withdrawal: Withdrawal) -> None:
+    """To the booking's own address: somebody with another one withdrew from it."""
+    if withdrawal.booking is not None:
+        _send_about_withdrawal("withdrawal_warning", withdrawal, to=withdrawal.booking.email)
+
+
+def withdrawal_to_coach(withdrawal: Withdrawal) -> None:
+    _send_about_withdrawal(
+        "withdrawal_coach", withdrawal, to=settings.COACH_EMAIL, reply_to=withdrawal.email
+    )
+
+
+def withdrawal_accepted(withdrawal: Withdrawal) -> None:
+    _send_about_withdrawal(
+        "withdrawal_accepted",
+        withdrawal,
+        to=withdrawal.email,
+        file=_file_taking_back(withdrawal),
+    )
+
+
+def withdrawal_without_effect(withdrawal: Withdrawal) -> None:
+    _send_about_withdrawal("withdrawal_without_effect", withdrawal, to=withdrawal.email)
+
+
+def withdrawal_mail_lost(withdrawal: Withdrawal) -> None:
+    """To the coach: what had to be told could not be delivered."""
+    failed = withdrawal.mails.failed()
+    _send_about_withdrawal(
+        "withdrawal_lost", withdrawal, to=settings.COACH_EMAIL, more={"failed": failed}
+    )
+
+
 def calendar_file(booking: Booking) -> bytes:
     """The booking as a calendar file, as it stands: an invitation or its withdrawal."""
     practice = Practice.current()
@@ -228,6 +269,25 @@ def request_token(booking: Booking) -> str:
     return links.sign(REQUEST_PURPOSE, booking.reference)
 
 
+def withdraw_url(booking: Booking) -> str:
+    """The withdrawal form with this booking filled in; its reference, signed."""
+    return f"{reverse('withdraw')}?termin={links.sign(WITHDRAW_PURPOSE, booking.reference)}"
+
+
+def withdrawal_token(withdrawal: Withdrawal) -> str:
+    """What opens the page that shows what was declared."""
+    return links.sign(WITHDRAWAL_PURPOSE, str(withdrawal.pk))
+
+
+def _file_taking_back(withdrawal: Withdrawal) -> bytes | None:
+    """What takes a coming appointment out of its guest's calendar; not for other addresses."""
+    booking, decided_at = withdrawal.booking, withdrawal.decided_at
+    if booking is None or decided_at is None or not withdrawal.is_own_address:
+        return None
+    was_ahead = booking.confirmed_at is not None and booking.start > decided_at
+    return calendar_file(booking) if was_ahead and booking.is_cancelled else None
+
+
 def _money_after(booking: Booking) -> dict[str, object]:
     """What becomes of the money of an appointment that was called off."""
     refunds = Refund.objects.of_booking(booking)
@@ -244,10 +304,11 @@ def _money_back_of_late(booking: Booking) -> dict[str, object]:
 
 def _addresses(booking: Booking) -> dict[str, str]:
     pages = {"manage_url": "booked", "move_url": "move", "cancel_url": "cancel"}
-    return {
+    addresses = {
         name: links.absolute(reverse(f"booking:{page}", args=[token(booking)]))
         for name, page in pages.items()
     }
+    return {**addresses, "withdraw_url": links.absolute(withdraw_url(booking))}
 
 
 def _send(
@@ -263,15 +324,10 @@ def _send(
     occasion: str = "",
 ) -> None:
     papers = list(papers)
-    alternatives = []
+    alternatives, files = _invitation(file, method)
     attachments = [
         mail.Attachment(paper.file_name, bytes(paper.pdf), "application/pdf") for paper in papers
     ]
-    if file is not None:
-        kind = f"text/calendar; method={method}"
-        # Mail programs read the part, people save the file; some understand only one of them.
-        alternatives.append(mail.Alternative(file.decode(), kind))
-        attachments.append(mail.Attachment("termin.ics", file, kind))
     mail.send(
         f"booking/mail/{template}",
         to=to,
@@ -290,7 +346,48 @@ def _send(
         key=f"booking/{booking.reference}/{occasion or template}"
         f"/{_instant(booking.start)}/{booking.sequence}",
         alternatives=alternatives,
-        attachments=attachments,
+        attachments=[*attachments, *files],
+    )
+
+
+def _invitation(
+    file: bytes | None, method: str
+) -> tuple[list[mail.Alternative], list[mail.Attachment]]:
+    """Mail programs read the part, people save the file; some understand only one of them."""
+    if file is None:
+        return [], []
+    kind = f"text/calendar; method={method}"
+    return [mail.Alternative(file.decode(), kind)], [mail.Attachment("termin.ics", file, kind)]
+
+
+def _send_about_withdrawal(
+    template: str,
+    withdrawal: Withdrawal,
+    *,
+    to: str,
+    reply_to: str | None = None,
+    file: bytes | None = None,
+    more: Mapping[str, object] | None = None,
+) -> None:
+    alternatives, files = _invitation(file, "CANCEL")
+    shown = reverse("withdrawn", args=[withdrawal_token(withdrawal)])
+    desk = reverse("admin:booking_withdrawal_change", args=[withdrawal.pk])
+    mail.send(
+        f"booking/mail/{template}",
+        to=to,
+        reply_to=reply_to,
+        context={
+            "withdrawal": withdrawal,
+            "booking": withdrawal.booking,
+            "zone": GERMAN_TIME,
+            "shown_url": links.absolute(shown),
+            "desk_url": links.absolute(desk),
+            **(more or {}),
+        },
+        # Several may come from one address, so the number tells them apart.
+        key=f"withdrawal/{withdrawal.pk}/{template}",
+        alternatives=alternatives,
+        attachments=files,
     )
 
 

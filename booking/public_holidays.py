@@ -24,6 +24,9 @@ def between(state: str, first: date, last: date) -> dict[date, str]:
 
 @lru_cache(maxsize=128)
 def of_year(state: str, year: int) -> Mapping[date, str]:
-    """A year's holidays in order. The law rarely changes while a process lives, so it is asked once."""
-    found = holidays.country_holidays("DE", subdiv=state, years=year, language="de")
+    """A year's holidays in order, without a state those of all Germany.
+
+    The law rarely changes while a process lives, so it is asked once.
+    """
+    found = holidays.country_holidays("DE", subdiv=state or None, years=year, language="de")
     return MappingProxyType(dict(sorted(found.items())))

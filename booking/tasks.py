@@ -9,14 +9,32 @@ from datetime import timedelta
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from booking import checkout, deposits, feeds_sync, invoicing, mail, reminders, scheduling
+from booking import (
+    checkout,
+    deposits,
+    feeds_sync,
+    invoicing,
+    mail,
+    reminders,
+    scheduling,
+    withdrawals,
+)
 from booking.errors import InvoiceIncomplete
-from booking.models import Alarm, Booking, BusyFeed, Notification, Refund
+from booking.models import (
+    Alarm,
+    Booking,
+    BusyFeed,
+    Notification,
+    Refund,
+    Withdrawal,
+    WithdrawalMail,
+)
 from coaching_site import jobs
 
 logger = logging.getLogger(__name__)
 
 SEND = "booking.send_notification"
+SEND_WITHDRAWAL = "booking.send_withdrawal_mail"
 # For so long a mail without a job is looked for.
 LOST_LIFE = timedelta(days=3)
 # The mails that carry the invoices of what they tell.
@@ -38,6 +56,15 @@ MAILS: dict[tuple[str, str], Callable[[Booking], None]] = {
     (Notification.Kind.FOLLOW_UP, Booking.Side.GUEST): mail.follow_up_to_guest,
     (Notification.Kind.PAID_TOO_LATE, Booking.Side.GUEST): mail.paid_too_late_to_guest,
     (Notification.Kind.PAID_TOO_LATE, Booking.Side.COACH): mail.paid_too_late_to_coach,
+}
+
+WITHDRAWAL_MAILS: dict[str, Callable[[Withdrawal], None]] = {
+    WithdrawalMail.Kind.RECEIPT: mail.withdrawal_receipt,
+    WithdrawalMail.Kind.WARNING: mail.withdrawal_warning,
+    WithdrawalMail.Kind.COACH: mail.withdrawal_to_coach,
+    WithdrawalMail.Kind.ACCEPTED: mail.withdrawal_accepted,
+    WithdrawalMail.Kind.WITHOUT_EFFECT: mail.withdrawal_without_effect,
+    WithdrawalMail.Kind.LOST: mail.withdrawal_mail_lost,
 }
 
 
@@ -186,3 +213,37 @@ def reconcile_payments(timestamp: int) -> None:
     """Settle what no webhook and no returning guest has settled."""
     del timestamp
     checkout.reconcile(now=timezone.now())
+
+
+@app.task(name=SEND_WITHDRAWAL, retry=jobs.PATIENT)
+def send_withdrawal_mail(mail_id: int) -> None:
+    """Send what a withdrawal still owes; given up is only what cannot be delivered at all."""
+    ledger = WithdrawalMail.objects.filter(pk=mail_id)
+    claimed_until = WithdrawalMail.objects.claim(mail_id, timezone.now())
+    if claimed_until is None:
+        waiting = ledger.unsent().first()
+        if waiting is not None and waiting.claimed_until is not None:
+            jobs.enqueue(SEND_WITHDRAWAL, at=waiting.claimed_until, mail_id=mail_id)
+        return
+    owed = ledger.with_its_withdrawal().get()
+    try:
+        WITHDRAWAL_MAILS[owed.kind](owed.withdrawal)
+    except Exception as error:
+        ledger.filter(claimed_until=claimed_until).update(
+            claimed_until=None, last_error=f"{type(error).__name__}: {error}"[:200]
+        )
+        if isinstance(error, jobs.Hopeless) or owed.attempts >= jobs.MOST_ATTEMPTS:
+            withdrawals.give_up(owed, now=timezone.now())
+        raise
+    ledger.update(sent_at=timezone.now(), claimed_until=None, last_error="")
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(name="booking.owed_withdrawal_mails", queueing_lock="booking.owed_withdrawal_mails")
+def owed_withdrawal_mails(timestamp: int) -> None:
+    """Start a new job for every mail to a withdrawal that is owed and has none left."""
+    del timestamp
+    rows = WithdrawalMail.objects.unsent().unclaimed(timezone.now())
+    owed = list(rows.values_list("pk", flat=True))
+    for pk in set(owed) - jobs.on_record(SEND_WITHDRAWAL, "mail_id", owed):
+        jobs.enqueue(SEND_WITHDRAWAL, mail_id=pk)

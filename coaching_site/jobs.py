@@ -39,7 +39,8 @@ class Patient(RetryStrategy):
 
 
 # Mail that could not be handed over is tried again after 3, 9, 27 … seconds, for about two days.
-PATIENT = Patient(max_attempts=11, exponential_wait=3)
+MOST_ATTEMPTS = 11
+PATIENT = Patient(max_attempts=MOST_ATTEMPTS, exponential_wait=3)
 
 
 def enqueue(task: str, *, at: datetime | None = None, **arguments: Any) -> int:

@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from booking.views import withdrawing
 from booking.views.paying import webhook
 from coaching_site.health import healthz
 from newsletter.webhooks import tracking as mail_tracking
@@ -10,6 +11,8 @@ from newsletter.webhooks import tracking as mail_tracking
 urlpatterns = [
     path("", include("pages.urls")),
     path("termin/", include("booking.urls")),
+    path("vertrag-widerrufen/", withdrawing.withdraw, name="withdraw"),
+    path("vertrag-widerrufen/eingegangen/<str:token>/", withdrawing.withdrawn, name="withdrawn"),
     path("newsletter/", include("newsletter.urls")),
     path("stripe/webhook/", webhook, name="stripe_webhook"),
     path("anymail/<slug:provider>/tracking/", mail_tracking, name="mail_tracking"),

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.urls import reverse
 
 from coaching_site import links, markdown
 from pages import legal_facts
-from pages.models import WITHDRAWAL_PATH, Practice
+from pages.models import Practice
 
 _WORD = re.compile(r"\{\{\s*(\w*)\s*\}\}")
 _BLOCK = re.compile(r"^\[\[\s*(\w*)\s*\]\]$", re.MULTILINE)
@@ -95,7 +96,7 @@ WORDS: dict[str, Callable[[Practice], str]] = {
     "hosting": lambda practice: _or_hole(practice.hosting_provider, "Hosting-Anbieter und Sitz"),
     "mailversand": lambda practice: _or_hole(practice.mail_provider, "E-Mail-Anbieter und Sitz"),
     "video": lambda practice: _or_hole(practice.video_provider, "Video-Anbieter und Sitz"),
-    "widerruf_adresse": lambda _: f"<{links.absolute(WITHDRAWAL_PATH)}>",
+    "widerruf_adresse": lambda _: f"<{links.absolute(reverse('withdraw'))}>",
 }
 
 

@@ -9,16 +9,11 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
-from django.urls import is_valid_path
 from django.utils import timezone
 
 from pages.legal_models import LegalText, unfinished
 
 __all__ = ["LegalText", "Practice"]
-
-# Where people withdraw online (BGB § 356a); the statutory notice must name it.
-WITHDRAWAL_PATH = "/vertrag-widerrufen/"
-
 
 # A USt-IdNr. has no dash; a W-IdNr. does, and may not take its place on an invoice (UStG § 14 (4) 2).
 VAT_ID = re.compile(r"[A-Z]{2}[0-9A-Z]+")
@@ -258,5 +253,4 @@ class Practice(models.Model):
     def placeholders(self) -> list[str]:
         """What must be there before real money may come in: the imprint whole, the papers final."""
         drafts = [f"{paper} (noch Entwurf)" for paper in unfinished(timezone.localdate())]
-        unbuilt = [] if is_valid_path(WITHDRAWAL_PATH) else ["Widerrufsfunktion (fehlt noch)"]
-        return [*self.missing(), *drafts, *unbuilt]
+        return [*self.missing(), *drafts]

@@ -92,7 +92,7 @@ FLOORS = {
         "middleware",
         "health",
     ),
-    4: ("cancellation", "checkout", "by_hand"),
+    4: ("cancellation", "checkout", "by_hand", "withdrawals"),
     5: ("forms", "import_forms", "issue_forms"),
     6: (
         "views",

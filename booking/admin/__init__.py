@@ -6,6 +6,7 @@ from booking.admin.calendar import CalendarAdmin, CallTypeAdmin, OneOffLinkAdmin
 from booking.admin.feeds import BusyFeedAdmin
 from booking.admin.invoices import InvoiceAdmin
 from booking.admin.payments import DepositAdmin
+from booking.admin.withdrawals import WithdrawalAdmin
 
 __all__ = [
     "AlarmAdmin",
@@ -16,4 +17,5 @@ __all__ = [
     "DepositAdmin",
     "InvoiceAdmin",
     "OneOffLinkAdmin",
+    "WithdrawalAdmin",
 ]

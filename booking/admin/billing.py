@@ -18,7 +18,7 @@ from django.utils import timezone
 from booking import invoicing
 from booking.admin import links
 from booking.errors import BookingError
-from booking.models import BillingAddress, Booking, Invoice
+from booking.models import BillingAddress, Booking, Invoice, Withdrawal
 from coaching_site import german
 from pages.models import Practice
 
@@ -142,7 +142,7 @@ def ask(
     desk: ModelAdmin[Any],
     *,
     title: str,
-    about: Booking | Invoice,
+    about: Booking | Invoice | Withdrawal,
     intro: Iterable[str],
     form: forms.BaseForm,
     fields: Sequence[str],

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from django.urls import reverse
 
 from booking.diagnosis import Finding
-from booking.models import Booking, Calendar, CallType, Invoice
+from booking.models import Booking, Calendar, CallType, Invoice, Withdrawal
 from coaching_site import german
 
 
@@ -20,13 +20,13 @@ class Link:
     text: str
 
 
-def to(what: Booking | CallType | Calendar | Invoice) -> Link:
+def to(what: Booking | CallType | Calendar | Invoice | Withdrawal) -> Link:
     """The page of one thing in the admin, with a text that says what it is."""
     name = what._meta.model_name
     text = f"{what._meta.verbose_name} „{what}“"
     if isinstance(what, Booking):
         text = f"{what.name}, {when(what)}"
-    elif isinstance(what, Invoice):
+    elif isinstance(what, Invoice | Withdrawal):
         text = str(what)
     return Link(reverse(f"admin:booking_{name}_change", args=[what.pk]), text)
 

@@ -22,6 +22,7 @@ from booking.models.papers import (
 from booking.models.payments import Alarm, Deposit, Refund, StripeEvent
 from booking.models.questions import Answer, Question
 from booking.models.taken import hours_and_taken
+from booking.models.withdrawals import Withdrawal, WithdrawalMail
 
 __all__ = [
     "OFFERED",
@@ -45,6 +46,8 @@ __all__ = [
     "Refund",
     "StripeEvent",
     "WeeklyHours",
+    "Withdrawal",
+    "WithdrawalMail",
     "hours_and_taken",
     "owing_papers",
     "payments_are_on",

@@ -224,6 +224,7 @@ class Refund(models.Model):
     class Reason(models.TextChoices):
         GUEST = "guest", "Absage des Gasts"
         COACH = "coach", "Absage des Coachs"
+        WITHDRAWAL = "withdrawal", "Widerruf"
         LATE = "late", "zu spät bezahlt"
         BY_HAND = "by_hand", "von Hand"
         DASHBOARD = "dashboard", "bei Stripe erstattet"

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from booking import cancellation, mail
+from booking import cancellation, mail, withdrawals
 from booking.errors import BookingError, NotBooked
 from booking.models import Booking, Invoice, Refund
 from booking.views.visitor import find_booking, guest_of, unknown_link
@@ -26,6 +26,7 @@ def booked(request: HttpRequest, token: str) -> HttpResponse:
     if booking.is_unfinished:
         return redirect("booking:review", token)
     now = timezone.now()
+    withdraw_until = withdrawals.last_day(booking)
     return render(
         request,
         "booking/booked.html",
@@ -38,6 +39,10 @@ def booked(request: HttpRequest, token: str) -> HttpResponse:
             "is_over": booking.start <= now,
             "may_move": booking.guest_may_move(now),
             "may_cancel": booking.guest_may_cancel(now),
+            "withdraw_until": withdraw_until,
+            "withdraw_url": mail.withdraw_url(booking),
+            "withdrawing_is_over": withdraw_until is not None
+            and now >= withdrawals.end_of(withdraw_until),
         },
     )
 

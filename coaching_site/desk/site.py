@@ -7,8 +7,9 @@ from typing import Any
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
+from django.utils import timezone
 
-from booking.models import Alarm
+from booking.models import Alarm, Withdrawal, WithdrawalMail
 
 TECHNICAL = {"procrastinate"}
 
@@ -24,9 +25,14 @@ class DeskSite(AdminSite):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> TemplateResponse:
         """The first page says first whether something about money needs a person."""
-        may_look = request.user.has_perm("booking.view_alarm")
-        open_alarms = Alarm.objects.open().count() if may_look else 0
-        return super().index(request, {**(extra_context or {}), "open_alarms": open_alarms})
+        waits: dict[str, int] = {}
+        if request.user.has_perm("booking.view_alarm"):
+            waits["open_alarms"] = Alarm.objects.open().count()
+        if request.user.has_perm("booking.view_withdrawal"):
+            waits["open_withdrawals"] = Withdrawal.objects.open().count()
+            waits["overdue_withdrawals"] = Withdrawal.objects.overdue(timezone.now()).count()
+            waits["lost_withdrawal_mails"] = WithdrawalMail.objects.failed_of_open().count()
+        return super().index(request, {**(extra_context or {}), **waits})
 
     def get_app_list(
         self, request: HttpRequest, app_label: str | None = None

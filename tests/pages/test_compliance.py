@@ -155,7 +155,7 @@ def test_real_money_waits_for_checked_papers(whole, now):
     for kind in (Kind.TERMS, Kind.WITHDRAWAL, Kind.PRIVACY):
         publish(kind, now=now, valid_from=timezone.localdate(now))
 
-    assert whole.placeholders() == ["Widerrufsfunktion (fehlt noch)"]
+    assert whole.placeholders() == []
 
 
 def test_the_deployment_check_says_the_same(published):

@@ -1,0 +1,221 @@
+"""Withdrawals at the desk: what the page says, what its buttons do, and who may press them."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.urls import reverse
+
+from booking import deposits, invoicing
+from booking.models import Booking, Deposit, Refund, Withdrawal, WithdrawalMail
+from tests.booking.conftest import ADA
+from tests.booking.desk import pay, queries, staff, words
+from tests.booking.papers import practice
+from tests.booking.test_withdrawals import declare, send_all
+
+LIST = reverse("admin:booking_withdrawal_changelist")
+
+
+@pytest.fixture
+def desk(client, db, clock):
+    client.force_login(get_user_model().objects.create_superuser("coach"))
+    return client
+
+
+@pytest.fixture
+def paid(paid_type, stripe, now) -> Booking:
+    practice()
+    booking = pay(paid_type, stripe, now)
+    invoicing.write_all_owed(now=now)
+    return booking
+
+
+@pytest.fixture
+def withdrawal(paid, now) -> Withdrawal:
+    return declare(now, contract=paid.reference, message="Mit <b>Grüßen</b>")
+
+
+def page(withdrawal: Withdrawal, name: str = "change") -> str:
+    return reverse(f"admin:booking_withdrawal_{name}", args=[withdrawal.pk])
+
+
+def opened(desk, withdrawal: Withdrawal, **changes: str) -> dict[str, str]:
+    """What the page for accepting would send."""
+    html = desk.get(page(withdrawal, "accept")).content.decode()
+    fields = dict(re.findall(r'name="(amount|left)" value="([^"]*)"', html))
+    return {"note": "", **fields, **changes}
+
+
+def test_the_page_shows_all_that_a_decision_needs(desk, withdrawal):
+    shown = words(desk.get(page(withdrawal)))
+
+    for sentence in (
+        "Nimm ihn an: Der Termin wird abgesagt, und das Geld geht zurück.",
+        "Mo., 15.03.2027",
+        "Mit &lt;b&gt;Grüßen&lt;/b&gt;",
+        "über die Buchungsnummer",
+        "Bis Mo., 15.03.2027, 24:00 Uhr. Der Widerruf kam in der Frist.",
+        "Steht noch bevor.",
+        "Bezahlt 150,00 €, noch da 150,00 €.",
+        "Eingangsbestätigung: wird verschickt",
+    ):
+        assert sentence in shown
+
+
+def test_the_list_shows_what_is_open_and_what_is_overdue(desk, withdrawal, clock, now):
+    assert "Mo., 15.03.2027" in words(desk.get(LIST))
+
+    clock(now + timedelta(days=14))
+    desk.force_login(get_user_model().objects.get())  # two weeks are a session's life
+
+    assert "Mo., 15.03.2027 (überfällig)" in words(desk.get(LIST))
+    assert "Ada Müller" in words(desk.get(LIST, {"stand": "ueberfaellig"}))
+    assert "Widerrufe: 1 offen, 1 überfällig" in words(desk.get(reverse("admin:index")))
+
+
+def test_a_repetition_is_named(desk, withdrawal, paid, now):
+    declare(now, contract=paid.reference, message=withdrawal.message)
+
+    assert words(desk.get(LIST)).count("offen, Wiederholung") == 1
+
+
+def test_opening_the_page_for_accepting_changes_nothing(desk, withdrawal, paid):
+    shown = words(desk.get(page(withdrawal, "accept")))
+
+    assert "Das Geld geht auf dem Weg zurück, auf dem es kam" in shown
+    paid.refresh_from_db()
+    assert paid.status == "confirmed"
+
+
+def test_accepting_cancels_refunds_and_links_the_papers(desk, withdrawal, paid, now):
+    answer = desk.post(page(withdrawal, "accept"), opened(desk, withdrawal), follow=True)
+    send_all(now)
+    invoicing.write_all_owed(now=now)
+
+    assert "Angenommen: 150,00 € gehen zurück." in words(answer)
+    shown = words(desk.get(page(withdrawal)))
+    assert "150,00 € erstattet" in shown
+    assert "Stornorechnung TEST-2027-0002" in shown
+    paid.refresh_from_db()
+    assert paid.status == "cancelled"
+
+
+def test_a_double_click_on_accept_refunds_once(desk, withdrawal):
+    fields = opened(desk, withdrawal)
+
+    for _ in range(2):
+        assert desk.post(page(withdrawal, "accept"), fields).status_code == 302
+
+    assert Refund.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ({"amount": "150,01"}, "Höchstens 150,00 €."),
+        ({"amount": "50"}, "Schreib, warum nicht alles zurückgeht."),
+        ({"amount": "viel"}, "Schreib den Betrag wie 47,50."),
+        ({"left": "1"}, "Inzwischen sind 150,00 € da."),
+        ({"left": "kaputt"}, "Inzwischen sind 150,00 € da."),
+    ],
+)
+def test_what_cannot_be_is_asked_again(desk, withdrawal, typed, sentence):
+    shown = words(desk.post(page(withdrawal, "accept"), opened(desk, withdrawal, **typed)))
+
+    assert sentence in shown
+    assert 'name="left" value="15000"' in shown
+    assert not Refund.objects.exists()
+
+
+def test_part_of_the_money_goes_back_with_its_reason(desk, withdrawal):
+    fields = opened(desk, withdrawal, amount="100", note="Ein Drittel war erbracht.")
+
+    desk.post(page(withdrawal, "accept"), fields)
+
+    withdrawal.refresh_from_db()
+    assert (withdrawal.status, withdrawal.note) == ("partly", "Ein Drittel war erbracht.")
+    assert Deposit.objects.get().kept_cents == 5000
+
+
+def test_money_that_moves_meanwhile_is_seen_before_anything_happens(desk, withdrawal, now):
+    fields = opened(desk, withdrawal)
+    deposits.refund_by_hand(Deposit.objects.get(), 1000, by="coach", now=now)
+
+    shown = words(desk.post(page(withdrawal, "accept"), fields))
+
+    assert "Inzwischen sind 140,00 € da." in shown
+    withdrawal.refresh_from_db()
+    assert withdrawal.is_open
+
+
+def test_without_effect_needs_a_reason_that_is_mailed(desk, withdrawal):
+    assert "Schreib den Grund." in words(
+        desk.post(page(withdrawal, "without_effect"), {"note": ""})
+    )
+
+    desk.post(page(withdrawal, "without_effect"), {"note": "Die Frist ist um."})
+
+    withdrawal.refresh_from_db()
+    assert (withdrawal.status, withdrawal.decided_by) == ("without_effect", "coach")
+    assert WithdrawalMail.objects.filter(kind="without_effect").exists()
+
+
+def test_what_is_not_matched_is_matched_by_hand(desk, paid, now):
+    unknown = declare(now, contract="weiß nicht", email="jemand@example.org")
+    assert "Annehmen</a>" not in words(desk.get(page(unknown)))
+    assert "Ordne den Widerruf einem Termin zu." in words(
+        desk.get(page(unknown, "accept"), follow=True)
+    )
+    assert "Diese Buchungsnummer gibt es nicht." in words(
+        desk.post(page(unknown, "match"), {"reference": "AAAAAAAA"})
+    )
+
+    desk.post(page(unknown, "match"), {"reference": f" {paid.reference.lower()} "})
+
+    unknown.refresh_from_db()
+    assert (unknown.booking, unknown.matched) == (paid, "by_hand")
+    assert f"die Adresse ist nicht die der Buchung ({ADA.email})" in words(desk.get(page(unknown)))
+
+
+def test_the_page_for_matching_names_what_the_address_booked(desk, paid, now):
+    withdrawal = declare(now, contract="am 9.9.2027")
+
+    assert f"Mit dieser Adresse gebucht: {paid.reference}" in words(
+        desk.get(page(withdrawal, "match"))
+    )
+
+
+def test_who_may_only_look_cannot_decide(client, clock, withdrawal):
+    helper = staff(client, "view_withdrawal")
+
+    assert "Annehmen</a>" not in words(helper.get(page(withdrawal)))
+    for name in ("accept", "match", "without_effect"):
+        assert helper.get(page(withdrawal, name)).status_code == 403
+
+
+def test_nobody_edits_or_deletes_a_declaration_at_the_desk(desk, withdrawal):
+    assert desk.post(page(withdrawal), {"name": "x"}).status_code == 403
+    assert desk.get(page(withdrawal, "delete")).status_code == 403
+    assert desk.get(reverse("admin:booking_withdrawal_add")).status_code == 403
+
+
+def test_a_decided_one_offers_nothing_more(desk, withdrawal):
+    desk.post(page(withdrawal, "without_effect"), {"note": "Die Frist ist um."})
+
+    assert "Annehmen</a>" not in words(desk.get(page(withdrawal)))
+    for name in ("accept", "without_effect"):
+        shown = words(desk.get(page(withdrawal, name), follow=True))
+        assert "Das ist schon entschieden." in shown
+
+
+@pytest.mark.parametrize("stand", ["offen", "ueberfaellig", "entschieden", "alle"])
+def test_the_list_costs_the_same_for_many(desk, withdrawal, paid, now, stand):
+    address = f"{LIST}?stand={stand}"
+    before = queries(desk, address)
+    for number in range(3):
+        declare(now, contract=paid.reference, message=str(number))
+
+    assert queries(desk, address) == before
