@@ -9,6 +9,7 @@ from procrastinate.contrib.django import app
 
 from booking.models import Booking
 from coaching_site import jobs, limits
+from coaching_site.desk import retention
 from newsletter import addresses, quotas, subscriptions
 from pages import consent
 from pages.models import Practice
@@ -23,6 +24,14 @@ def forget_hits(timestamp: int) -> None:
     """Counts of tries are nobody's business once their time is over."""
     del timestamp
     limits.forget(now=timezone.now())
+
+
+@app.periodic(cron="41 3 * * *")
+@app.task(name="desk.retention", queueing_lock="desk.retention")
+def carry_out_retention(timestamp: int) -> None:
+    """Delete what has been kept long enough."""
+    del timestamp
+    retention.carry_out(now=timezone.now())
 
 
 @app.task(name="desk.sign_up_from_booking", retry=jobs.PATIENT)
