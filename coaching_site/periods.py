@@ -127,6 +127,18 @@ JOBS = Period(
     "coaching_site.jobs.forget_ended",
     days=30,
 )
+PERSON_LINKS = Period(
+    "Links zu den eigenen Daten",
+    "so lange gelten sie",
+    "coaching_site.desk.people.forget_links",
+    hours=24,
+)
+PERSON_REQUESTS = Period(
+    "Anfragen auf Auskunft oder Löschung, nach der Erledigung nur als Prüfwert",
+    "Nachweis, dass wir rechtzeitig geantwortet haben",
+    "coaching_site.desk.people.forget_requests",
+    years=3,
+)
 LOGS = Period(
     "Fehlerprotokolle des Servers, ohne Adressen und Namen",
     "Fehlersuche und Abwehr von Angriffen",
@@ -150,6 +162,8 @@ ALL: Sequence[Period] = (
     NETWORKS,
     PROOFS,
     IMPORTS,
+    PERSON_LINKS,
+    PERSON_REQUESTS,
     HITS,
     JOBS,
     LOGS,
