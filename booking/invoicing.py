@@ -460,6 +460,10 @@ def _issuer(practice: Practice) -> Issuer:
 
 
 def _recipient(booking: Booking) -> Recipient:
+    """Whom it is made out to. The books know a guest whom the booking has forgotten."""
+    before = Invoice.objects.of_booking(booking).last() if booking.is_nameless else None
+    if before is not None:
+        return before.content.recipient
     known = BillingAddress.objects.filter(booking=booking).first()
     if known is None:
         return Recipient(name=booking.name, company=booking.company, email=booking.email)

@@ -36,6 +36,14 @@ def fingerprint(purpose: str, value: str) -> str:
     return salted_hmac(f"fingerprint.{purpose}", value, secret=key, algorithm="sha256").hexdigest()
 
 
+def lasting_fingerprints(purpose: str, value: str) -> list[str]:
+    """As `fingerprint`, for rows that live for years: the first to store, all of them to look for."""
+    return [
+        salted_hmac(f"lasting.{purpose}", value, secret=key, algorithm="sha256").hexdigest()
+        for key in settings.LINK_KEYS
+    ]
+
+
 def absolute(path: str) -> str:
     """The full address of a path, for mails and feeds."""
     return f"{settings.SITE_URL}{path}"

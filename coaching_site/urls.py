@@ -9,6 +9,7 @@ from coaching_site.health import healthz
 from newsletter.webhooks import tracking as mail_tracking
 
 urlpatterns = [
+    path("datenschutz/meine-daten/", include("coaching_site.desk.urls")),
     path("", include("pages.urls")),
     path("termin/", include("booking.urls")),
     path("vertrag-widerrufen/", withdrawing.withdraw, name="withdraw"),

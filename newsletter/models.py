@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from django.conf import settings
 from django.db import models
@@ -15,6 +15,7 @@ from django.db.models import Exists, F, Func, OuterRef, Q, Value
 from django.db.models.functions import Coalesce, Lower
 from django.utils.crypto import salted_hmac
 
+from coaching_site import periods
 from newsletter.addresses import LONGEST, Address
 from newsletter.import_models import (
     NAME_LENGTH,
@@ -34,7 +35,7 @@ from newsletter.issue_models import Pace as Pace
 from newsletter.issue_models import Picture as Picture
 
 # How long a shortened IP address may support the proof of a consent, if the coach keeps any.
-NETWORK_LIFE = timedelta(days=90)
+NETWORK_LIFE = periods.NETWORKS.life
 # So many hashes go into one question to the database.
 HASHES_AT_ONCE = 10_000
 

@@ -6,16 +6,17 @@ then nothing changes. Whether an address is known here, nobody learns from any a
 
 from __future__ import annotations
 
-import json
 import uuid
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
-from django.db.models import Model, Q, TextField, Value
+from django.db.models import Q, TextField, Value
 from django.db.models.functions import Cast, Concat
 
 from coaching_site import jobs
 from coaching_site.append_only import erasing
+from coaching_site.stored import as_json as as_json
+from coaching_site.stored import fields as _fields
 from newsletter import addresses, subscriptions, tokens
 from newsletter.addresses import Address
 from newsletter.errors import LinkGone
@@ -269,27 +270,6 @@ def everything_about(subscriber: Subscriber, *, now: datetime) -> dict[str, obje
 
 def note_export(subscriber: Subscriber, *, by: Event.By, now: datetime) -> None:
     _note_if_there(subscriber.public_id, Event.Kind.EXPORTED, by=by, now=now)
-
-
-def _fields(row: Model, *, leave_out: tuple[str, ...]) -> dict[str, object]:
-    values: dict[str, object] = {}
-    for field in row._meta.concrete_fields:
-        if field.name not in leave_out:
-            value = field.value_from_object(row)
-            shown = getattr(row, f"get_{field.name}_display", None)
-            values[str(field.verbose_name)] = shown() if shown else value
-    for many in row._meta.many_to_many:
-        values[str(many.verbose_name)] = sorted(str(each) for each in getattr(row, many.name).all())
-    return values
-
-
-def as_json(everything: dict[str, object]) -> str:
-    return json.dumps(everything, default=_plain, ensure_ascii=False, indent=2)
-
-
-def _plain(value: object) -> str:
-    """What JSON does not know; times to the second, in UTC."""
-    return value.isoformat(timespec="seconds") if isinstance(value, datetime) else str(value)
 
 
 # --- erasing ---

@@ -13,9 +13,8 @@ from enum import Enum
 
 from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone
 
-from coaching_site import jobs
+from coaching_site import jobs, periods
 from coaching_site.append_only import erasing
 from newsletter import tokens
 from newsletter.addresses import Address
@@ -23,8 +22,7 @@ from newsletter.errors import LinkGone
 from newsletter.models import NETWORK_LIFE, ConfirmLink, Consent, Event, Subscriber, Suppression
 from pages.consent import ConsentText
 
-REQUEST_LIFE = timedelta(days=14)
-PROOF_YEARS = 3
+REQUEST_LIFE = periods.UNCONFIRMED.life
 MAIL_PAUSE = timedelta(minutes=15)
 # Readers who sign up again are told that they are on the list, so they do not wait for a mail in
 # vain; once a day is enough, because anyone may type their address.
@@ -325,8 +323,7 @@ def forget_old_proofs(*, now: datetime) -> int:
     Until then somebody may still ask for the proof (BGB §§ 195, 199). A consent that another one
     follows goes after that one.
     """
-    zone = timezone.get_default_timezone()
-    first_kept = datetime(now.astimezone(zone).year - PROOF_YEARS, 1, 1, tzinfo=zone)
+    first_kept = periods.PROOFS.first_kept(now)
     with erasing():
         old = Consent.objects.ended().filter(withdrawn_at__lt=first_kept)
         pks = list(old.values_list("pk", flat=True))

@@ -70,42 +70,10 @@ def send_link(*, subscriber: int, asked_at: str) -> None:
     preferences.note_link_mail(row, now=timezone.now())
 
 
-@app.periodic(cron="41 3 * * *")
-@app.task(name="newsletter.forget_unconfirmed", queueing_lock="newsletter.forget_unconfirmed")
-def forget_unconfirmed(timestamp: int) -> None:
-    """Delete what nobody confirmed within two weeks."""
-    del timestamp
-    subscriptions.forget_unconfirmed(now=timezone.now())
-
-
-@app.periodic(cron="47 3 * * *")
-@app.task(name="newsletter.forget_networks", queueing_lock="newsletter.forget_networks")
-def forget_networks(timestamp: int) -> None:
-    """Delete shortened IP addresses that are older than three months."""
-    del timestamp
-    subscriptions.forget_networks(now=timezone.now())
-
-
-@app.periodic(cron="53 3 * * *")
-@app.task(name="newsletter.forget_old_proofs", queueing_lock="newsletter.forget_old_proofs")
-def forget_old_proofs(timestamp: int) -> None:
-    """Delete the proofs of consents that ended more than three years before this one."""
-    del timestamp
-    subscriptions.forget_old_proofs(now=timezone.now())
-
-
 @app.task(name="newsletter.work_on_import", retry=jobs.PATIENT)
 def work_on_import(*, run: int) -> None:
     """Check a list or take it over, from where it is; another job goes on after a while."""
     running.work_in_slices(run)
-
-
-@app.periodic(cron="47 3 * * *")
-@app.task(name="newsletter.forget_imports", queueing_lock="newsletter.forget_imports")
-def forget_imports(timestamp: int) -> None:
-    """Delete lists and reports a week after they were last of use."""
-    del timestamp
-    running.forget_old(now=timezone.now())
 
 
 @app.periodic(cron="*/2 * * * *")

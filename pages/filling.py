@@ -168,7 +168,8 @@ def _processors(practice: Practice) -> str:
 
 
 def _periods(practice: Practice) -> str:
-    return _table(("Was", "Wie lange", "Warum"), legal_facts.periods(practice))
+    rows = [(each.what, each.how_long, each.why) for each in legal_facts.periods(practice)]
+    return _table(("Was", "Wie lange", "Warum"), rows)
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 
+from coaching_site.periods import ALL, NETWORKS, Period
 from pages.models import Practice
 
 
@@ -25,12 +26,6 @@ class Processor(NamedTuple):
     field: str  # what to fill in then
     purpose: str
     anchor: str
-
-
-class Period(NamedTuple):
-    what: str
-    how_long: str
-    why: str
 
 
 def cookies() -> list[Cookie]:
@@ -68,27 +63,7 @@ def processors(practice: Practice) -> list[Processor]:
 
 
 def periods(practice: Practice) -> list[Period]:
-    """How long what is kept. The tests hold these words to the numbers in the code."""
-    found = [
-        Period("Angaben zu Terminen", "drei Jahre ab Jahresende", "Verjährung von Ansprüchen"),
-        Period("Rechnungen und Zahlungen", "acht Jahre ab Jahresende", "gesetzliche Aufbewahrung"),
-        Period(
-            "nicht bestätigte Newsletter-Anmeldungen",
-            "14 Tage",
-            "so lange gilt der Bestätigungslink",
-        ),
-        Period(
-            "Nachweis der Newsletter-Einwilligung",
-            "drei Jahre ab dem Ende des Jahres der Abmeldung",
-            "Nachweis, dass es eine Einwilligung gab",
-        ),
-        Period(
-            "Prüfwerte gegen Missbrauch der Formulare",
-            "höchstens 24 Stunden",
-            "Schutz fremder Postfächer und des Kalenders",
-        ),
-    ]
+    """How long what is kept, as the site is set up now: the objects the daily job lives from."""
     if practice.newsletter_keeps_network:
-        network = Period("gekürzte IP-Adresse der Anmeldung", "90 Tage", "Nachweis der Anmeldung")
-        found.insert(4, network)
-    return found
+        return list(ALL)
+    return [period for period in ALL if period is not NETWORKS]

@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -103,18 +103,32 @@ class PaidForm(forms.Form):
 
 @admin.register(Invoice)
 class InvoiceAdmin(ReadOnly, admin.ModelAdmin[Invoice]):
-    list_display = ["number", "day", "kind", "gross", "state_word", "recipient", "file"]
+    list_display = ["number", "day", "kind", "gross", "state_word", "to_whom", "file"]
     list_filter = [HowItStands, Month, "kind"]
     list_select_related = ["payment", "booking__calendar"]
     search_fields = ["number", "recipient", "booking__reference", "booking__email"]
     search_help_text = "Rechnungsnummer, Empfänger, Buchungsnummer oder E-Mail-Adresse"
     actions = ["export", "export_files"]
     fieldsets = [
-        (None, {"fields": ["kind", "day", "recipient", "booking_link", "state_word", "file"]}),
+        (
+            None,
+            {
+                "fields": [
+                    "kind",
+                    "day",
+                    "recipient",
+                    "restriction",
+                    "booking_link",
+                    "state_word",
+                    "file",
+                ]
+            },
+        ),
         ("Beträge", {"fields": ["vat", "net", "tax", "gross"]}),
         ("Verlauf", {"fields": ["related", "due", "transferred", "keep", "sha256"]}),
     ]
     readonly_fields = [
+        "restriction",
         "day",
         "booking_link",
         "state_word",
@@ -129,7 +143,30 @@ class InvoiceAdmin(ReadOnly, admin.ModelAdmin[Invoice]):
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Invoice]:
-        return Invoice.objects.with_state().without_files()
+        return Invoice.objects.with_state().without_files().select_related("booking")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Invoice], search_term: str
+    ) -> tuple[QuerySet[Invoice], bool]:
+        """Whoever was forgotten is found by a paper's number, as the tax office asks, not by name."""
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        if search_term:
+            by_number = Q(number__icontains=search_term) | Q(
+                booking__reference__icontains=search_term
+            )
+            found = found.filter(~Q(booking__email="") | by_number)
+        return found, may_repeat
+
+    @admin.display(description="Empfänger", ordering="recipient")
+    def to_whom(self, invoice: Invoice) -> str:
+        return "gesperrt" if invoice.booking.is_nameless else invoice.recipient
+
+    @admin.display(description="Verarbeitung")
+    def restriction(self, invoice: Invoice) -> str:
+        """DSGVO Art. 18: kept because the law wants it, and for nothing else."""
+        if invoice.booking.is_nameless:
+            return "gesperrt: nur noch für Finanzamt und Steuerberatung verwenden"
+        return "ohne Einschränkung"
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view

@@ -33,6 +33,9 @@ FOLLOW_UP_LIFE = timedelta(days=3)
 # The states in which a booking keeps others out; they stand in `booking_no_overlap` too.
 TAKES_TIME = ["requested", "held", "confirmed"]
 
+# What stands for a guest who was forgotten.
+NAMELESS = "gelöscht"
+
 # Words a name may begin with that nobody is greeted by alone.
 TITLES = ("dr", "prof", "frau", "herr", "mag", "dipl")
 
@@ -360,6 +363,11 @@ class Booking(models.Model):
 
     def __str__(self) -> str:
         return f"{self.reference}, {self.name}"
+
+    @property
+    def is_nameless(self) -> bool:
+        """Whether the guest was taken out of it; what is left serves the books alone."""
+        return not self.email
 
     @property
     def guest_zone(self) -> ZoneInfo:
@@ -694,6 +702,8 @@ class Notification(models.Model):
 
     def is_owed_at(self, now: datetime) -> bool:
         """Not sent yet, and still worth sending: the booking is as the mail would say."""
+        if self.booking.is_nameless:
+            return False
         if self.refund is not None:
             # It speaks of money alone, and only once that is certain.
             return self.sent_at is None and self.refund.is_back

@@ -16,9 +16,10 @@ from django.db.models.functions import Coalesce
 from booking.invoice_data import InvoiceData, Tax, read
 from booking.models.bookings import Booking
 from booking.models.payments import Deposit, DepositQuerySet, Refund
+from coaching_site import periods
 
 # UStG § 14b (1), AO § 147 (3): so many years, counted from the end of the year of issue.
-KEEP_YEARS = 8
+KEEP_YEARS = periods.INVOICES.years
 
 NEXT = """
     INSERT INTO booking_invoicesequence (series, year, last) VALUES (%s, %s, 1)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import models
+from django.db.models import Q
 
 
 class Hits(models.Model):
@@ -26,3 +29,87 @@ class Hits(models.Model):
 
     def __str__(self) -> str:
         return f"{self.scope}: {self.count}"
+
+
+class PersonLink(models.Model):
+    """A link by which somebody sees or erases all that is stored about them; good for a day.
+
+    Only its digest is kept. The row is there before the mail, so that no job holds an address.
+    """
+
+    address = models.CharField("E-Mail-Adresse", max_length=254)
+    token_sha256 = models.CharField("SHA-256 des Links", max_length=64, blank=True)
+    expires_at = models.DateTimeField("gilt bis", db_index=True)
+
+    class Meta:
+        verbose_name = "Link zu eigenen Daten"
+        verbose_name_plural = "Links zu eigenen Daten"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["token_sha256"],
+                name="person_link_once",
+                condition=~Q(token_sha256=""),
+                violation_error_message="Diesen Link gibt es schon.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"gilt bis {self.expires_at:%d.%m.%Y}"
+
+
+class PersonRequestQuerySet(models.QuerySet["PersonRequest"]):
+    def open(self) -> PersonRequestQuerySet:
+        return self.filter(done_at=None)
+
+    def ended_before(self, moment: datetime) -> PersonRequestQuerySet:
+        return self.filter(done_at__lt=moment)
+
+
+class PersonRequest(models.Model):
+    """Somebody asked for their data or for its erasure, and what became of it (DSGVO Art. 12 (3)).
+
+    Once it is done the address is a keyed hash: enough to answer „did I ask?“, and no more.
+    """
+
+    class Kind(models.TextChoices):
+        EXPORT = "export", "Auskunft"
+        ERASE = "erase", "Löschung"
+
+    class By(models.TextChoices):
+        PERSON = "person", "die Person selbst"
+        COACH = "coach", "Coach"
+
+    kind = models.CharField("was", max_length=6, choices=Kind)
+    by = models.CharField("durch", max_length=6, choices=By)
+    address = models.CharField(
+        "E-Mail-Adresse", max_length=254, blank=True, help_text="Leer, sobald erledigt."
+    )
+    address_hash = models.CharField("Prüfwert der Adresse", max_length=64)
+    asked_at = models.DateTimeField("verlangt am")
+    due_on = models.DateField("zu erledigen bis")
+    done_at = models.DateTimeField("erledigt am", null=True, blank=True)
+    in_the_way = models.TextField("was noch hindert", blank=True)
+
+    objects = PersonRequestQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "Anfrage zu Daten"
+        verbose_name_plural = "Anfragen zu Daten"
+        ordering = ["-asked_at"]
+        permissions = [("erase_person", "Darf Daten einer Person löschen")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["address_hash", "kind"],
+                name="person_request_one_open",
+                condition=Q(done_at__isnull=True),
+                violation_error_message="Das ist schon verlangt und noch offen.",
+            ),
+            models.CheckConstraint(
+                name="person_request_names_nobody_once_done",
+                condition=Q(done_at__isnull=True) | Q(address="", in_the_way=""),
+                violation_error_message="Was erledigt ist, nennt niemanden mehr.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} vom {self.asked_at:%d.%m.%Y}"

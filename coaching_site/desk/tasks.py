@@ -9,6 +9,8 @@ from procrastinate.contrib.django import app
 
 from booking.models import Booking
 from coaching_site import jobs, limits
+from coaching_site.desk import mail, people, retention
+from coaching_site.desk.models import PersonLink
 from newsletter import addresses, quotas, subscriptions
 from pages import consent
 from pages.models import Practice
@@ -23,6 +25,23 @@ def forget_hits(timestamp: int) -> None:
     """Counts of tries are nobody's business once their time is over."""
     del timestamp
     limits.forget(now=timezone.now())
+
+
+@app.periodic(cron="41 3 * * *")
+@app.task(name="desk.retention", queueing_lock="desk.retention")
+def carry_out_retention(timestamp: int) -> None:
+    """Delete what has been kept long enough."""
+    del timestamp
+    people.finish_open(now=timezone.now())
+    retention.carry_out(now=timezone.now())
+
+
+@app.task(name="desk.send_person_link", retry=jobs.PATIENT)
+def send_person_link(*, link: int) -> None:
+    """Send somebody the link to their data; nobody is link 0."""
+    row = PersonLink.objects.filter(pk=link, expires_at__gt=timezone.now()).first()
+    if row is not None:
+        mail.send_person_link(row, token=people.new_token(row))
 
 
 @app.task(name="desk.sign_up_from_booking", retry=jobs.PATIENT)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from itertools import islice
 from typing import IO
 
@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from coaching_site import jobs
+from coaching_site import jobs, periods
 from newsletter import import_models
 from newsletter.errors import ImportRefused, NewsletterError
 from newsletter.imports import columns, deciding, files
@@ -34,7 +34,7 @@ Status = Import.Status
 BATCH = 5_000
 # A job works so long and then lets the next one go on: a stopping worker need not wait for it.
 SLICE_SECONDS = 15.0
-REPORT_LIFE = timedelta(days=7)
+REPORT_LIFE = periods.IMPORTS.life
 RACES = 5
 
 

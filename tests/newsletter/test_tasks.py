@@ -130,14 +130,12 @@ def test_mail_is_tried_for_two_days_and_forgetting_happens_every_night():
     periodic = {task.task.name: task.cron for task in app.periodic_registry.periodic_tasks.values()}
 
     assert app.tasks["newsletter.answer_sign_up"].retry_strategy is jobs.PATIENT
-    assert periodic["newsletter.forget_unconfirmed"] == "41 3 * * *"
-    assert periodic["newsletter.forget_networks"] == "47 3 * * *"
-    assert periodic["newsletter.forget_old_proofs"] == "53 3 * * *"
+    assert periodic["desk.retention"] == "41 3 * * *"
 
 
 def test_the_nightly_job_forgets_what_is_too_old():
     sign_up(ADA, timezone.now() - 15 * DAYS)
 
-    tasks.forget_unconfirmed(timestamp=1)
+    app.tasks["desk.retention"](timestamp=1)
 
     assert Subscriber.objects.count() == 0

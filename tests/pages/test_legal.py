@@ -11,8 +11,8 @@ import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from booking import checkout, scheduling
-from newsletter import subscriptions
-from newsletter.models import NETWORK_LIFE
+from coaching_site import periods
+from coaching_site.periods import NETWORKS
 from pages import filling, legal, legal_facts
 from pages.legal import NothingNew, NotWhole, TooEarly
 from pages.legal_models import LegalText
@@ -715,16 +715,23 @@ def test_every_processor_has_its_place_in_the_privacy_notice(whole, settings, cl
         assert processor.name in page
 
 
-def test_the_periods_the_notice_names_are_those_the_code_keeps(whole):
-    whole.newsletter_keeps_network = True
-    told = {period.what: period.how_long for period in legal_facts.periods(whole)}
+def test_the_notice_prints_the_periods_that_drive_the_daily_job(whole):
+    table = filling.fill("[[aufbewahrung]]", whole).text
 
-    requests = told["nicht bestätigte Newsletter-Anmeldungen"]
-    assert requests == f"{subscriptions.REQUEST_LIFE.days} Tage"
-    assert told["gekürzte IP-Adresse der Anmeldung"] == f"{NETWORK_LIFE.days} Tage"
-    assert subscriptions.PROOF_YEARS == 3
-    assert told["Nachweis der Newsletter-Einwilligung"].startswith("drei Jahre")
+    assert NETWORKS.what not in table
+    for period in periods.ALL:
+        if period is not NETWORKS:
+            assert f"| {period.what} | {period.how_long} | {period.why} |" in table.replace(
+                "\\", ""
+            )
+
+
+def test_the_periods_in_the_running_text_are_those_of_the_code(whole):
     notice = filling.fill(legal.start_source(Kind.PRIVACY), whole).text
+
     assert f"nach {scheduling.HOLD_LIFE.seconds // 60} Minuten" in notice
     assert f"Bezahlseite nach {checkout.PAYING_HOLD_LIFE.seconds // 60} Minuten" in notice
-    assert f"Nicht bestätigte Anmeldungen löschen wir nach {requests}n" in notice
+    assert (
+        f"Nicht bestätigte Anmeldungen löschen wir nach {periods.UNCONFIRMED.how_long}n" in notice
+    )
+    assert periods.PROOFS.how_long in notice

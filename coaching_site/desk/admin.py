@@ -1,0 +1,91 @@
+"""What people asked for about their data, and answering them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
+
+from booking.admin.read_only import ReadOnly
+from coaching_site.desk import people
+from coaching_site.desk.models import PersonRequest
+from coaching_site.desk.views import json_file
+from newsletter.addresses import Address
+from newsletter.forms import AddressField
+
+
+class PersonForm(forms.Form):
+    email = AddressField(label="E-Mail-Adresse")
+
+
+@admin.register(PersonRequest)
+class PersonRequestAdmin(ReadOnly, admin.ModelAdmin[PersonRequest]):
+    list_display = ["kind", "by", "address", "asked_at", "due_on", "done_at"]
+    list_filter = ["kind", "by", ("done_at", admin.EmptyFieldListFilter)]
+    ordering = ["done_at", "due_on"]
+    fields = ["kind", "by", "address", "asked_at", "due_on", "done_at", "in_the_way"]
+    change_list_template = "admin/desk/personrequest/list.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        own = [path("person/", view(self.person_view), name="desk_personrequest_person")]
+        return [*own, *super().get_urls()]
+
+    def has_erase_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("desk.erase_person")
+
+    def person_view(self, request: HttpRequest) -> HttpResponse:
+        """One person: look, take along, erase. The address is sent in the form, never in the URL."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        form = PersonForm(request.POST or None)
+        context: dict[str, Any] = {
+            **self.admin_site.each_context(request),
+            "title": "Daten einer Person",
+            "opts": self.opts,
+            "form": form,
+        }
+        if form.is_valid():
+            answer = self._answer(request, form.cleaned_data["email"], context)
+            if answer is not None:
+                return answer
+        return TemplateResponse(request, "admin/desk/personrequest/person.html", context)
+
+    def _answer(
+        self, request: HttpRequest, address: Address, context: dict[str, Any]
+    ) -> HttpResponse | None:
+        now, by = timezone.now(), PersonRequest.By.COACH
+        wants_erasure = "erase" in request.POST or "confirm" in request.POST
+        if wants_erasure and not self.has_erase_permission(request):
+            raise PermissionDenied
+        if "confirm" in request.POST:
+            return self._erase(request, address)
+        if "file" in request.POST:
+            people.note_export(address, by=by, now=now)
+            return json_file(people.everything_about(address, now=now))
+        context["address"] = address.shown
+        context["asks_to_confirm"] = "erase" in request.POST
+        context["left"] = people.in_the_way(address, now=now)
+        context["asked_before"] = people.asked_before(address)
+        context["may_erase"] = self.has_erase_permission(request)
+        context["everything"] = people.everything_about(address, now=now)
+        context["is_known"] = people.is_known(address)
+        return None
+
+    def _erase(self, request: HttpRequest, address: Address) -> HttpResponse:
+        left = people.erase(address, by=PersonRequest.By.COACH, now=timezone.now())
+        for reason in left:
+            self.message_user(request, reason, messages.WARNING)
+        if left:
+            done = "Der Rest ist gelöscht; das hier folgt von selbst, sobald nichts mehr hindert."
+            self.message_user(request, done, messages.WARNING)
+        else:
+            self.message_user(request, "Gelöscht.", messages.SUCCESS)
+        return redirect("admin:desk_personrequest_changelist")
