@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from booking import invoicing, withdrawals
 from booking.models import Booking, Refund, Withdrawal, WithdrawalMail
@@ -110,10 +111,11 @@ def test_a_receipt_that_fails_for_now_is_owed_and_tried_again(now, mailbox, run_
 
 
 def test_a_receipt_that_fails_for_good_alarms_the_coach(now, mailbox, run_jobs):
-    mailbox.refuse(ADA.email, 550) if hasattr(mailbox, "refuse") else pytest.skip("no refusal")
     withdrawal = declare(now)
+    mailbox.refuse_with = "550 5.1.1 no such user"
     with pytest.raises(Undeliverable):
         send_withdrawal_mail(withdrawal.mails.get(kind="receipt").pk)
+    mailbox.refuse_with = None
     run_jobs()
 
     assert WithdrawalMail.objects.failed_of_open().count() == 1
@@ -121,7 +123,7 @@ def test_a_receipt_that_fails_for_good_alarms_the_coach(now, mailbox, run_jobs):
     assert "Eingangsbestätigung" in plain(lost[0])
 
 
-def test_what_nobody_takes_for_days_is_given_up_and_alarms(now, settings):
+def test_what_nobody_takes_for_days_is_given_up_and_alarms(now, mailbox, settings):
     settings.EMAIL_PORT = 1
     receipt = declare(now).mails.get(kind="receipt")
     for _ in range(jobs.MOST_ATTEMPTS):
@@ -134,8 +136,6 @@ def test_what_nobody_takes_for_days_is_given_up_and_alarms(now, settings):
 
 
 def test_a_lost_job_loses_no_receipt(now, mailbox, run_jobs):
-    from procrastinate.contrib.django.models import ProcrastinateJob
-
     declare(now)
     ProcrastinateJob.objects.all()._raw_delete("default")
 

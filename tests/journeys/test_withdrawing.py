@@ -1,0 +1,155 @@
+"""Withdraw from a paid booking on a phone without JavaScript, and see it through to the money and the papers."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests.journeys.test_booking import link_in, mail_for, send
+from tests.journeys.test_issues import sign_in
+from tests.journeys.test_pages import TAGS
+from tests.journeys.test_paying import ORDER, heading, new_guest, walk_to_the_review
+from tests.running_site import Site
+
+WHOLE = """
+    UPDATE pages_practice SET first_name = 'Jana', last_name = 'Hart', street = 'Am Markt 1',
+        postal_code = '10115', city = 'Berlin', tax_number = '12/345/67890' RETURNING id
+"""
+
+
+@pytest.fixture
+def page(browser: Browser, site: Site) -> Iterator[Page]:
+    """A phone without JavaScript."""
+    context = browser.new_context(
+        base_url=site.url,
+        viewport={"width": 360, "height": 800},
+        java_script_enabled=False,
+        locale="de-DE",
+        timezone_id="Europe/Berlin",
+    )
+    context.set_default_timeout(8000)
+    yield context.new_page()
+    context.close()
+
+
+def book_and_pay(page: Page, guest: str, *, day: int) -> None:
+    walk_to_the_review(page, guest, day=day)
+    page.get_by_role("button", name=ORDER).click()
+    page.get_by_role("button", name="Bezahlen").click()
+    heading(page, "Dein Termin ist gebucht")
+
+
+def withdraw(page: Page) -> str:
+    """Declare it on the form that is open; returns the address of the proof."""
+    page.get_by_label("Nachricht").fill("Ich habe es mir anders überlegt.\nhttps://example.org")
+    send(page, "Widerruf bestätigen")
+    heading(page, "Dein Widerruf ist eingegangen")
+    return page.url
+
+
+def test_from_the_paid_booking_to_the_refund_and_the_storno(page, browser, site):
+    site.query(WHOLE)
+    guest = new_guest()
+    book_and_pay(page, guest, day=7)
+    expect(page.get_by_text("ohne Angabe von Gründen widerrufen")).to_be_visible()
+
+    confirmation = mail_for(site, guest, "Gespräch mit")
+    page.goto(link_in(confirmation, "/vertrag-widerrufen/"))
+    heading(page, "Vertrag widerrufen")
+    expect(page.get_by_label("E-Mail-Adresse")).to_have_value(guest)
+    withdraw(page)
+    expect(page.get_by_text("https://example.org")).to_be_visible()
+
+    receipt = mail_for(site, guest, "Dein Widerruf ist eingegangen").replace("\u00a0", " ")
+    assert "Ich habe es mir anders überlegt." in receipt
+    assert re.search(r"Eingegangen: .*\d\d:\d\d Uhr, Berliner Zeit \(ME", receipt)
+
+    desk = sign_in(browser.new_page(base_url=site.url, locale="de-DE"), site)
+    desk.goto("/verwaltung/booking/withdrawal/?q=" + guest)
+    desk.locator("#result_list a").first.click()
+    expect(desk.get_by_text("Nimm ihn an")).to_be_visible()
+    desk.get_by_role("link", name="Annehmen").click()
+    desk.get_by_role("button", name="Annehmen").click()
+    expect(desk.get_by_text("Angenommen: 150,00")).to_be_visible()
+
+    accepted = mail_for(site, guest, "Dein Widerruf ist angenommen").replace("\u00a0", " ")
+    assert "150,00 € gehen zurück" in accepted
+    refunded = mail_for(site, guest, "Erstattung")
+    assert "Die Stornorechnung dazu findest du im Anhang." in refunded
+    [message] = [each for each in site.mailbox.to(guest) if "Erstattung" in each["Subject"]]
+    names = [part.get_filename() for part in message.iter_attachments()]
+    assert [name for name in names if name.startswith("Stornorechnung")]
+    money = "SELECT d.status, d.refunded_cents, d.kept_cents FROM booking_deposit d"
+    of_guest = " JOIN booking_booking b ON b.id = d.booking_id WHERE b.email = %s"
+    assert site.query(money + of_guest, guest) == [("paid", 15000, 0)]
+    desk.reload()
+    expect(desk.get_by_role("link", name="Stornorechnung")).to_be_visible()
+    desk.close()
+
+    page.goto(link_in(refunded, "/termin/gebucht/"))
+    heading(page, "Dein Termin ist abgesagt")
+    expect(page.get_by_text("erstattet worden")).to_be_visible()
+
+
+@pytest.mark.parametrize(("scheme", "width"), list(product(["light", "dark"], [360, 1280])))
+def test_axe_finds_nothing_from_the_form_to_the_desk(browser, site, scheme, width):
+    context = browser.new_context(
+        base_url=site.url,
+        color_scheme=scheme,
+        viewport={"width": width, "height": 800},
+        bypass_csp=True,
+        reduced_motion="reduce",
+        locale="de-DE",
+    )
+    page, found = context.new_page(), {}
+
+    def look(name: str, tags: list[str] = TAGS) -> None:
+        result = Axe().run(page, options={"runOnly": {"type": "tag", "values": tags}})
+        if result.violations_count:
+            found[name] = [each["id"] for each in result.response["violations"]]
+        if folder := os.environ.get("SHOTS"):
+            shot = Path(folder) / f"{name}-{width}-{scheme}.png"
+            page.screenshot(path=shot, full_page=True)
+
+    page.goto("/vertrag-widerrufen/")
+    look("form")
+    send(page, "Widerruf bestätigen")
+    look("errors")
+    page.get_by_label("Dein Name").fill("Jörg O’Müller-Straße")
+    page.get_by_label("Welchen Vertrag").fill("Das Gespräch am 3. März")
+    page.get_by_label("E-Mail-Adresse").fill(new_guest())
+    withdraw(page)
+    look("proof")
+    sign_in(page, site)
+    page.goto("/verwaltung/booking/withdrawal/")
+    look("list", TAGS[:-1])
+    page.locator("#result_list a").first.click()
+    look("page", TAGS[:-1])
+    page.get_by_role("link", name="Ohne Wirkung").click()
+    look("without_effect", TAGS[:-1])
+    page.go_back()
+    page.get_by_role("link", name="Termin zuordnen").click()
+    look("match", TAGS[:-1])
+    context.close()
+
+    assert found == {}
+
+
+@pytest.mark.parametrize("width", [320, 360, 1280])
+@pytest.mark.parametrize("path", ["/", "/vertrag-widerrufen/", "/gibt-es-nicht/"])
+def test_the_button_is_big_enough_everywhere(browser, site, path, width):
+    page = browser.new_page(base_url=site.url, viewport={"width": width, "height": 800})
+    page.goto(path)
+
+    box = page.locator(".site-footer").get_by_role("link", name="Vertrag widerrufen").bounding_box()
+
+    assert box
+    assert min(box["height"], box["width"]) >= 44
+    page.close()
