@@ -23,6 +23,8 @@ from booking.models import (
     Notification,
     OneOffLink,
     Refund,
+    Withdrawal,
+    WithdrawalMail,
 )
 from booking.models.bookings import NAMELESS, BookingQuerySet
 from coaching_site import periods
@@ -65,6 +67,19 @@ def make_old_nameless(*, now: datetime) -> int:
     return _in_batches(old, make_nameless)
 
 
+def drop_withdrawals(*, now: datetime) -> int:
+    """Delete decided withdrawals, six years after the year they came in (HGB § 257 (1) 2, (4))."""
+    cutoff = periods.WITHDRAWALS.first_kept(now)
+    with transaction.atomic(), erasing():
+        old = Withdrawal.objects.filter(received_at__lt=cutoff).exclude(
+            status=Withdrawal.Status.OPEN
+        )
+        pks = list(old.select_for_update(skip_locked=True).values_list("pk", flat=True))
+        WithdrawalMail.objects.filter(withdrawal__in=pks).delete()
+        Withdrawal.objects.filter(pk__in=pks).delete()
+    return len(pks)
+
+
 def drop_billed(*, now: datetime) -> int:
     """Delete appointments with their papers and payments, eight years after the year of the last.
 
@@ -75,7 +90,8 @@ def drop_billed(*, now: datetime) -> int:
     paid = Deposit.objects.filter(booking=OuterRef("pk"), created_at__gte=cutoff)
     back = Refund.objects.filter(deposit__booking=OuterRef("pk"), created_at__gte=cutoff)
     over = Booking.objects.filter(email="", end__lt=cutoff, created_at__lt=cutoff)
-    over = over.filter(~Exists(kept), ~Exists(paid), ~Exists(back))
+    withdrawn = Withdrawal.objects.filter(booking=OuterRef("pk"))
+    over = over.filter(~Exists(kept), ~Exists(paid), ~Exists(back), ~Exists(withdrawn))
     return _in_batches(over, _delete_whole)
 
 
@@ -84,9 +100,11 @@ def never_finished() -> BookingQuerySet:
     states = (Booking.Status.HELD, Booking.Status.EXPIRED)
     attempts = Deposit.objects.filter(booking=OuterRef("pk"))
     in_doubt = Alarm.objects.open().filter(deposit__booking=OuterRef("pk"))
+    withdrawn = Withdrawal.objects.filter(booking=OuterRef("pk"))
     return Booking.objects.filter(
         ~Exists(attempts.exclude(status=Deposit.Status.CLOSED)),
         ~Exists(in_doubt),
+        ~Exists(withdrawn),
         status__in=states,
         requested_until__isnull=True,
         confirmed_at__isnull=True,

@@ -8,7 +8,15 @@ from datetime import datetime
 from django.db import transaction
 
 from booking import forgetting, invoicing
-from booking.models import BillingAddress, Booking, Deposit, Invoice, Notification, Refund
+from booking.models import (
+    BillingAddress,
+    Booking,
+    Deposit,
+    Invoice,
+    Notification,
+    Refund,
+    Withdrawal,
+)
 from booking.models.papers import owing_papers
 from coaching_site import german, stored
 
@@ -17,7 +25,8 @@ OF_STRIPE = ("key", "request", "session_url", "deposit", "tries")
 
 
 def knows(email: str) -> bool:
-    return Booking.objects.of_address(email).exists()
+    withdrawals = Withdrawal.objects.filter(email__iexact=email)
+    return Booking.objects.of_address(email).exists() or withdrawals.exists()
 
 
 def everything_about(email: str) -> dict[str, object]:
@@ -42,6 +51,10 @@ def everything_about(email: str) -> dict[str, object]:
             {"Rechnungsnummer": row.number, "Inhalt": _lines(row.data)}
             for row in Invoice.objects.filter(**of_them).order_by("created_at")
         ],
+        "Widerrufe": [
+            stored.fields(row, leave_out=("id", "booking", "refund", "decided_by"))
+            for row in Withdrawal.objects.of_person(email).order_by("received_at", "pk")
+        ],
         "E-Mails zu Terminen": [
             {"Anlass": row.get_kind_display(), "an": row.get_audience_display(), "am": row.sent_at}
             for row in Notification.objects.filter(**of_them, sent_at__isnull=False)
@@ -58,8 +71,8 @@ def in_the_way(email: str, *, now: datetime) -> list[str]:
 def erase(email: str, *, now: datetime) -> list[str]:
     """Take a guest out of all appointments at once; returns what was in the way of some.
 
-    Those are left as they are. Payments stay without a name, invoices with it, as the law wants
-    (Art. 17 (3) b).
+    Those are left as they are. Payments stay without a name, invoices and withdrawals with it, as
+    the law wants (Art. 17 (3) b, HGB § 257).
     """
     with transaction.atomic():
         rows = Booking.objects.of_address(email).with_its_type().select_for_update(of=("self",))
@@ -99,6 +112,10 @@ def _goes_back(booking: Booking, now: datetime) -> bool:
     return Refund.objects.unfinished().filter(deposit__booking=booking).exists()
 
 
+def _is_withdrawn_from(booking: Booking, now: datetime) -> bool:
+    return Withdrawal.objects.open().filter(booking=booking).exists()
+
+
 def _lacks_papers(booking: Booking, now: datetime) -> bool:
     return owing_papers().filter(booking=booking).exists()
 
@@ -114,6 +131,7 @@ REASONS: tuple[tuple[Callable[[Booking, datetime], bool], str], ...] = (
     (_is_being_paid, "Für den {when} läuft gerade eine Zahlung."),
     (_is_disputed, "Die Zahlung für den {when} wird bei der Bank bestritten."),
     (_goes_back, "Die Erstattung für den {when} ist noch unterwegs."),
+    (_is_withdrawn_from, "Der Widerruf zum Termin am {when} ist noch nicht bearbeitet."),
     (_lacks_papers, "Die Rechnung für den {when} wird noch geschrieben."),
     (_owes_the_rest, "Das Gespräch am {when} ist noch nicht abgerechnet."),
 )

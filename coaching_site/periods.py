@@ -90,6 +90,12 @@ INVOICES = Period(
     "booking.forgetting.drop_billed",
     years=8,
 )
+WITHDRAWALS = Period(
+    "Widerrufe von Verträgen, mit allem, was darin erklärt wurde",
+    "gesetzliche Aufbewahrung von Geschäftsbriefen",
+    "booking.forgetting.drop_withdrawals",
+    years=6,
+)
 UNCONFIRMED = Period(
     "nicht bestätigte Newsletter-Anmeldungen",
     "so lange gilt der Bestätigungslink",
@@ -158,6 +164,7 @@ ALL: Sequence[Period] = (
     FREE_TEXT,
     BOOKINGS,
     INVOICES,
+    WITHDRAWALS,
     UNCONFIRMED,
     NETWORKS,
     PROOFS,

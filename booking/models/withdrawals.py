@@ -26,6 +26,11 @@ class WithdrawalQuerySet(models.QuerySet["Withdrawal"]):
     def open(self) -> WithdrawalQuerySet:
         return self.filter(status=Withdrawal.Status.OPEN)
 
+    def of_person(self, email: str) -> WithdrawalQuerySet:
+        """What came from an address, or is about an appointment of it."""
+        bookings = Booking.objects.of_address(email).values("pk")
+        return self.filter(Q(email__iexact=email) | Q(booking__in=bookings))
+
     def overdue(self, now: datetime) -> WithdrawalQuerySet:
         """Undecided although the money should be back."""
         return self.open().filter(received_at__lte=now - PAY_BACK_WITHIN)
