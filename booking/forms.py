@@ -232,7 +232,7 @@ class WithdrawalForm(forms.Form):
         },
     )
     message = forms.CharField(
-        label="Nachricht (freiwillig)",
+        label="Nachricht",
         max_length=5000,
         required=False,
         widget=forms.Textarea(attrs={"rows": 4}),

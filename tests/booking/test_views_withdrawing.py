@@ -229,7 +229,7 @@ def test_the_button_stands_on_the_error_page_when_the_database_is_away(rf, monke
     def away() -> None:
         raise OSError
 
-    monkeypatch.setattr(views.Practice, "current", away)
+    monkeypatch.setattr(Practice, "current", away)
 
     assert LINK in squeezed(views.server_error(rf.get("/")).content.decode())
 

@@ -159,9 +159,7 @@ def test_accepting_tells_the_sum_takes_the_call_out_of_the_calendar_and_brings_t
 
     accepted, refunded = mailbox.to(ADA.email)
     assert "150,00 € gehen zurück, auf dem Weg, auf dem du bezahlt hast" in plain(accepted)
-    assert "METHOD:CANCEL" in accepted.as_string().replace("=3D", "=") or any(
-        part.get_content_type() == "text/calendar" for part in accepted.walk()
-    )
+    assert "text/calendar" in [part.get_content_type() for part in accepted.walk()]
     [(name, content)] = papers(refunded)
     assert name.startswith("Stornorechnung-TEST-2027-")
     assert "Stornorechnung" in words_in(content)

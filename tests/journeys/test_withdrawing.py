@@ -73,7 +73,7 @@ def test_from_the_paid_booking_to_the_refund_and_the_storno(page, browser, site)
 
     desk = sign_in(browser.new_page(base_url=site.url, locale="de-DE"), site)
     desk.goto("/verwaltung/booking/withdrawal/?q=" + guest)
-    desk.locator("#result_list a").first.click()
+    desk.locator("#result_list tbody th a").first.click()
     expect(desk.get_by_text("Nimm ihn an")).to_be_visible()
     desk.get_by_role("link", name="Annehmen").click()
     desk.get_by_role("button", name="Annehmen").click()
@@ -108,10 +108,14 @@ def test_axe_finds_nothing_from_the_form_to_the_desk(browser, site, scheme, widt
         reduced_motion="reduce",
         locale="de-DE",
     )
-    page, found = context.new_page(), {}
+    page = context.new_page()
+    found: dict[str, list[str]] = {}
+    # Django's own frame, search and filters are not ours to judge.
+    outside = ["#header", ".breadcrumbs", "#changelist-search", "#changelist-filter"]
 
     def look(name: str, tags: list[str] = TAGS) -> None:
-        result = Axe().run(page, options={"runOnly": {"type": "tag", "values": tags}})
+        rules = {"runOnly": {"type": "tag", "values": tags}}
+        result = Axe().run(page, context={"exclude": outside}, options=rules)
         if result.violations_count:
             found[name] = [each["id"] for each in result.response["violations"]]
         if folder := os.environ.get("SHOTS"):
@@ -130,7 +134,7 @@ def test_axe_finds_nothing_from_the_form_to_the_desk(browser, site, scheme, widt
     sign_in(page, site)
     page.goto("/verwaltung/booking/withdrawal/")
     look("list", TAGS[:-1])
-    page.locator("#result_list a").first.click()
+    page.locator("#result_list tbody th a").first.click()
     look("page", TAGS[:-1])
     page.get_by_role("link", name="Ohne Wirkung").click()
     look("without_effect", TAGS[:-1])
