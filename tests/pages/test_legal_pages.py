@@ -167,6 +167,27 @@ def test_the_sign_in_sets_no_other_cookie_either(admin_client):
     assert set(admin_client.cookies) <= {cookie.name for cookie in legal_facts.cookies()}
 
 
+LIVES = {"": "bis du den Browser schließt", 14 * 24 * 3600: "zwei Wochen"}
+
+
+def test_each_cookie_lives_as_long_as_the_notice_says(whole, calendar, admin_user):
+    """Every cookie of the site, by what it sets when a form, the sign-in and the desk are used."""
+    told = {cookie.name: cookie.lifetime for cookie in legal_facts.cookies()}
+    visitor = Client()
+    for path, _ in crawl(visitor, "/verwaltung/login/", "/datenschutz/meine-daten/"):
+        visitor.get(path)
+    coach = Client()
+    coach.post("/verwaltung/login/", {"username": "admin", "password": "password"})
+    messages = coach.post(
+        "/verwaltung/desk/personrequest/person/", {"email": "kim@praxis.example", "confirm": "1"}
+    ).cookies
+    set_cookies = {**visitor.cookies, **coach.cookies, **messages}
+
+    assert set(set_cookies) == set(told)
+    for name, cookie in set_cookies.items():
+        assert LIVES[cookie["max-age"]] == told[name], name
+
+
 @pytest.mark.parametrize("path", [*PAPERS, "/agb.pdf", "/widerrufsbelehrung.pdf"])
 def test_a_paper_sets_no_cookie(client, whole, path):
     assert not client.get(path).cookies
