@@ -145,6 +145,12 @@ PERSON_REQUESTS = Period(
     "coaching_site.desk.people.forget_requests",
     years=3,
 )
+CHANGES = Period(
+    "wer in der Verwaltung was geändert hat, ohne Angaben zu Gästen",
+    "Nachweis und Fehlersuche",
+    "coaching_site.desk.audit.forget",
+    years=3,
+)
 LOGS = Period(
     "Fehlerprotokolle des Servers, ohne Adressen und Namen",
     "Fehlersuche und Abwehr von Angriffen",
@@ -171,6 +177,7 @@ ALL: Sequence[Period] = (
     IMPORTS,
     PERSON_LINKS,
     PERSON_REQUESTS,
+    CHANGES,
     HITS,
     JOBS,
     LOGS,

@@ -10,12 +10,14 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
 
 from booking.admin.read_only import ReadOnly
-from coaching_site.desk import people
-from coaching_site.desk.models import PersonRequest
+from coaching_site.desk import audit, people
+from coaching_site.desk.models import Change, PersonRequest
 from coaching_site.desk.views import json_file
 from newsletter.addresses import Address
 from newsletter.forms import AddressField
@@ -89,3 +91,31 @@ class PersonRequestAdmin(ReadOnly, admin.ModelAdmin[PersonRequest]):
         else:
             self.message_user(request, "Gelöscht.", messages.SUCCESS)
         return redirect("admin:desk_personrequest_changelist")
+
+
+@admin.register(Change)
+class ChangeAdmin(ReadOnly, admin.ModelAdmin[Change]):
+    list_display = ["at", "who", "what", "thing", "told"]
+    list_filter = ["what", "who", "at"]
+    fields = ["at", "who", "what", "thing", "told"]
+    readonly_fields = ["thing", "told"]
+    show_full_result_count = False
+
+    @admin.display(description="woran")
+    def thing(self, change: Change) -> str:
+        """The thing's page, if it still has one; never what it was called then."""
+        model = audit.model_of(change.table)
+        if model is None:
+            return f"{change.table} {change.row}"
+        label = f"{model._meta.verbose_name} {change.row}"
+        is_there = change.what != Change.What.DELETE and self.admin_site.is_registered(model)
+        if not is_there:
+            return label
+        page = reverse(
+            f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[change.row]
+        )
+        return format_html('<a href="{}">{}</a>', page, label)
+
+    @admin.display(description="Felder")
+    def told(self, change: Change) -> str:
+        return format_html_join(mark_safe("<br>"), "{}", ((line,) for line in audit.told(change)))

@@ -113,3 +113,34 @@ class PersonRequest(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} vom {self.asked_at:%d.%m.%Y}"
+
+
+class Change(models.Model):
+    """One change of one row by somebody at the desk. Written by triggers alone; rows only grow."""
+
+    class What(models.TextChoices):
+        INSERT = "insert", "angelegt"
+        UPDATE = "update", "geändert"
+        DELETE = "delete", "gelöscht"
+
+    at = models.DateTimeField("wann")
+    who = models.CharField("wer", max_length=150)
+    what = models.CharField("was", max_length=6, choices=What)
+    table = models.CharField("Tabelle", max_length=63)
+    row = models.BigIntegerField("Zeile")
+    # Old and new by column; of secrets and what is personal only that it changed.
+    fields: models.JSONField[dict[str, object], dict[str, object]] = models.JSONField(
+        "Felder", default=dict
+    )
+
+    class Meta:
+        verbose_name = "Änderung"
+        verbose_name_plural = "Änderungen"
+        ordering = ["-at", "-pk"]
+        indexes = [
+            models.Index("table", "row", name="change_of_a_row"),
+            models.Index("at", name="change_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.who}, {self.at:%d.%m.%Y %H:%M}"

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from booking.models import Alarm, Withdrawal, WithdrawalMail
+from coaching_site.desk import audit
+
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 TECHNICAL = {"procrastinate"}
 
@@ -33,6 +39,20 @@ class DeskSite(AdminSite):
             waits["overdue_withdrawals"] = Withdrawal.objects.overdue(timezone.now()).count()
             waits["lost_withdrawal_mails"] = WithdrawalMail.objects.failed_of_open().count()
         return super().index(request, {**(extra_context or {}), **waits})
+
+    def admin_view(self, view: View, cacheable: bool = False) -> View:
+        """Every page of the desk: what a form or a button changes is noted under the user's name."""
+        inner = super().admin_view(view, cacheable)
+
+        @wraps(inner)
+        def noted(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            who = request.user.get_username()
+            if request.method != "POST" or not who:
+                return inner(request, *args, **kwargs)
+            with audit.by(who):
+                return inner(request, *args, **kwargs)
+
+        return cast("View", noted)
 
     def get_app_list(
         self, request: HttpRequest, app_label: str | None = None

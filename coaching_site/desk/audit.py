@@ -1,0 +1,139 @@
+"""Who changed what in the admin (DSGVO Art. 5 (2), 32).
+
+Django's own LogEntry is not this log: it knows forms alone and neither actions nor buttons, no
+values, repeats what a row was called (often a name), and goes with its user. Here the database
+itself writes down every change of the watched tables while somebody of the desk is at work,
+whichever code makes it; rows cannot be changed afterwards. LogEntry stays for Django's list of
+recent doings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from django.apps import apps
+from django.db import connection
+from django.db.models import Model
+
+from coaching_site import periods
+from coaching_site.append_only import erasing
+from coaching_site.desk.models import Change
+
+# Per table the columns of which only „geändert“ is kept: secrets, long texts, what is personal.
+# The triggers in the migrations say the same; a test compares.
+WATCHED: dict[str, tuple[str, ...]] = {
+    "auth_user": ("password",),
+    "pages_practice": ("iban", "tax_number", "biography", "call_story"),
+    "pages_legaltext": ("source", "text"),
+    "booking_calendar": ("feed_secret", "feed_etag"),
+    "booking_weeklyhours": (),
+    "booking_dateoverride": ("note",),
+    "booking_calltype": ("secret", "description", "preparation"),
+    "booking_question": (),
+    "booking_oneofflink": ("secret", "note"),
+    "booking_busyfeed": ("url", "etag", "last_modified", "last_error", "warnings"),
+    "booking_booking": (
+        "name",
+        "email",
+        "company",
+        "phone",
+        "topic",
+        "answers",
+        "overridden",
+        "cancellation_note",
+        "followup_consent_text",
+        "newsletter_consent_text",
+        "network",
+        "form_token",
+    ),
+    "booking_billingaddress": (
+        "name",
+        "company",
+        "street",
+        "postal_code",
+        "city",
+        "country",
+        "vat_id",
+    ),
+    "booking_deposit": ("request", "session_url"),
+    "booking_refund": (),
+    "booking_alarm": ("detail",),
+    "booking_invoice": ("data", "pdf", "recipient"),
+    "booking_invoicepayment": (),
+    "newsletter_pace": (),
+    "newsletter_issue": ("body", "preheader"),
+    "newsletter_subscriber": ("address", "address_key", "name"),
+    "newsletter_suppression": ("address_hash",),
+    "desk_personrequest": ("address", "address_hash", "in_the_way"),
+}
+
+
+@contextmanager
+def by(who: str) -> Iterator[None]:
+    """What this block changes in watched tables was changed by `who`, a name of the desk."""
+    _set(who)
+    try:
+        yield
+    finally:
+        if not connection.needs_rollback:  # then the rollback takes it back as well
+            _set("")
+
+
+def of(row: Model) -> list[Change]:
+    """What was changed of one row, the newest first."""
+    return list(Change.objects.filter(table=row._meta.db_table, row=row.pk))
+
+
+def told(change: Change) -> list[str]:
+    """„Preis in Cent: 100 → 200“, „Name: geändert“."""
+    words = []
+    names = _names(change.table)
+    for column, values in change.fields.items():
+        said = str(values)
+        if isinstance(values, list):
+            before, after = values
+            said = f"{_word(before)} → {_word(after)}"
+        words.append(f"{names.get(column, column)}: {said}")
+    return sorted(words)
+
+
+def model_of(table: str) -> type[Model] | None:
+    return next((model for model in apps.get_models() if model._meta.db_table == table), None)
+
+
+def forget(*, now: datetime) -> int:
+    """Delete changes that are older than their period; returns how many."""
+    with erasing():
+        old = Change.objects.filter(at__lt=periods.CHANGES.first_kept(now))
+        deleted, _ = old.delete()
+    return deleted
+
+
+def _names(table: str) -> dict[str, str]:
+    model = model_of(table)
+    if model is None:
+        return {}
+    return {
+        field.column: str(field.verbose_name)
+        for field in model._meta.concrete_fields
+        if field.column
+    }
+
+
+def _word(value: object) -> str:
+    match value:
+        case None | "":
+            return "–"
+        case True:
+            return "ja"
+        case False:
+            return "nein"
+        case _:
+            return str(value)
+
+
+def _set(who: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('app.actor', %s, false)", [who])
