@@ -144,6 +144,11 @@ def _site_url(value: str, profile: str) -> str:
         raise ImproperlyConfigured(
             f"SITE_URL is {value!r}; use an address like https://example.org."
         )
+    # It stands in header fields of mails and in identities of the feed, which know ASCII alone.
+    if not value.isascii():
+        raise ImproperlyConfigured(
+            f"SITE_URL is {value!r}; write it as https://xn--… (Punycode), as name servers know it."
+        )
     if profile == "production" and address.scheme != "https":
         raise ImproperlyConfigured(
             f"SITE_URL is {value!r}, but the production profile serves https only. For one's own "
@@ -308,4 +313,9 @@ def _mailbox(name: str, value: str) -> str:
     user, at, domain = address.partition("@")
     if not (user and at and domain) or "\n" in value:
         raise ImproperlyConfigured(f"{name} is {value!r}; use an address like mail@example.org.")
+    # The name before it may hold any letter; the address goes onto envelopes as it is.
+    if not address.isascii():
+        raise ImproperlyConfigured(
+            f"{name} is {value!r}; write the domain as xn--… (Punycode), and no umlaut before the @."
+        )
     return value

@@ -32,6 +32,7 @@ class Relay:
     """How the server behaves, and what it saw. Rules get the recipient and may give an answer."""
 
     pipelining: bool = True
+    offers_login: bool = False  # which is not looked at
     keeps: bool = True
     answer_after: float = 0.0
     greeting: str = "220 relay.example ESMTP"
@@ -114,7 +115,11 @@ class Session(asyncio.Protocol):
                 self.answer("250-relay.example")
                 if self.relay.pipelining:
                     self.answer("250-PIPELINING")
+                if self.relay.offers_login:
+                    self.answer("250-AUTH PLAIN")
                 self.answer("250 ENHANCEDSTATUSCODES")
+            case "AUTH" if self.relay.offers_login:
+                self.answer("235 2.7.0 welcome")
             case "MAIL":
                 self.sender, self.recipient = _address(argument), ""
                 refusal = self.relay.on_sender(self.sender)

@@ -92,7 +92,8 @@ class SmtpConnection:
             told = words if isinstance(words, bytes) else str(words).encode()
             self._drop(backend)
             return read(Stage.GREETING, refused.smtp_code, told)
-        except (smtplib.SMTPException, OSError):
+        except (smtplib.SMTPException, OSError, ValueError):
+            # ValueError: host, user or password hold signs that none can (RFC 4954, RFC 1034).
             self._drop(backend)
             return Reply(Stage.GREETING, NO_ANSWER)
         self._smtp, self._used = smtp, 0
@@ -103,8 +104,9 @@ class SmtpConnection:
 
     @staticmethod
     def _drop(backend: EmailBackend) -> None:
-        if backend.connection is not None:
-            backend.connection.close()
+        # Only the backend itself knows of a connection that could not be signed in.
+        with contextlib.suppress(smtplib.SMTPException, OSError):
+            backend.close()
 
     def _hand_over(self, mail: Mail) -> Reply:
         commands = [

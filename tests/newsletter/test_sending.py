@@ -345,6 +345,23 @@ def test_a_relay_that_is_down_is_waited_for(server, relay, begin):
     assert (relay.total, relay.duplicates) == (20, 0)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("EMAIL_HOST", "mail..example"), ("EMAIL_HOST_PASSWORD", "geheimß")]
+)
+def test_a_mail_server_that_cannot_even_be_asked_is_waited_for(relay, begin, settings, name, value):
+    readers(20)
+    settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = "praxis"
+    relay.offers_login = True
+    setattr(settings, name, value)
+    issue = begin()
+
+    send()
+
+    issue.refresh_from_db()
+    assert (states(issue), issue.pauses) == ({"pending": 20}, 1)
+    assert issue.trouble
+
+
 def test_the_pauses_grow_to_a_quarter_of_an_hour():
     pauses = [timings.Timings().pause(number).total_seconds() for number in range(1, 14)]
 
