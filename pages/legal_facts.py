@@ -39,11 +39,6 @@ def cookies() -> list[Cookie]:
         Cookie(
             settings.SESSION_COOKIE_NAME, "Nur für die Anmeldung an der Verwaltung.", "zwei Wochen"
         ),
-        Cookie(
-            "messages",
-            "Nur in der Verwaltung: zeigt, was eben getan wurde.",
-            "bis du den Browser schließt",
-        ),
     ]
 
 

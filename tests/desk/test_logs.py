@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import pytest
 from django.conf import settings as site
@@ -62,7 +63,8 @@ def test_a_form_that_works_leaves_nothing_at_all(db, written, client, monkeypatc
 
 def test_the_server_keeps_no_list_of_visits():
     assert gunicorn.accesslog is None
-    assert site.LOGGING["handlers"]["stderr"]["filters"] == ["no_secrets"]
+    handlers: Any = site.LOGGING["handlers"]
+    assert handlers["stderr"]["filters"] == ["no_secrets"]
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def after(confirmed):
 
 
 @pytest.fixture
-def known_everywhere(confirmed, call_type, run_jobs, mailbox, admin_user, now) -> Booking:
+def known_everywhere(confirmed: Booking, call_type, run_jobs, mailbox, admin_user, now) -> Booking:
     """Somebody with a paid and billed call, a hold, a newsletter and traces in all corners."""
     papers.practice()
     papers.address_of(confirmed, name="Ada Müller")

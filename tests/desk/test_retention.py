@@ -139,7 +139,7 @@ def test_money_that_came_too_late_keeps_its_row(held, now):
 
 
 @pytest.fixture
-def billed(confirmed, now) -> Booking:
+def billed(confirmed: Booking, now) -> Booking:
     papers.practice()
     paid_by_hand(confirmed, now)
     invoicing.write_owed(confirmed, now=now)
