@@ -121,12 +121,15 @@ def start_due(*, now: datetime) -> int:
 
 
 def keep_going(*, now: datetime) -> None:
-    """Start what is due, find what dead senders left, end what is done, and let the rest be sent."""
-    start_due(now=now)
+    """Find what dead senders left, end what is done, let the rest be sent, and start what is due.
+
+    Starting comes last: an issue that cannot be started must not hold up those on their way.
+    """
     ledger.recover(timings=timings.current(), now=now)
     ledger.finish(now=now)
     if ledger.next_issue(now) is not None:
         wake()
+    start_due(now=now)
 
 
 def _begin(issue: Issue, *, now: datetime) -> None:

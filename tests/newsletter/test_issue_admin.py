@@ -471,6 +471,20 @@ def test_every_form_brings_its_token(admin_user, ready, status):
         assert all("csrfmiddlewaretoken" in form for form in forms), what
 
 
+@pytest.mark.parametrize(
+    "what", ["change", "senden", "test", "links", "tun", "abbrechen", "ungewiss", "archivfassung"]
+)
+def test_without_its_token_nothing_can_be_pressed(admin_user, ready, mailbox, what):
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(admin_user)
+
+    answer = browser.post(of(ready, what), told(ready, email="coach@praxis.example"))
+
+    assert answer.status_code == 403
+    assert Issue.objects.get().status == "draft"
+    assert mailbox.messages == []
+
+
 def told(issue: Issue, **more: object) -> dict[str, object]:
     """What the page with the one button would send."""
     version = Issue.objects.get(pk=issue.pk).changed_at.isoformat()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -487,6 +487,23 @@ def test_one_connection_too_many_is_done_without(relay, begin):
     assert (relay.total, issue.status, issue.pauses) == (40, "sent", 0)
 
 
+def test_an_issue_that_cannot_be_started_does_not_hold_up_another(relay, begin):
+    readers(3)
+    sending, now = begin(), timezone.now()
+    ProcrastinateJob.objects.filter(task_name="newsletter.deliver").delete()
+    broken = running.schedule(draft().pk, at=None, now=now - 2 * running.UNDO)
+    Edition.objects.create(issue=broken, subject="x", html="x", text="x", built_at=now)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        running.start(broken.pk, now=now)
+    with pytest.raises(IntegrityError):
+        running.keep_going(now=now)
+
+    woken = ProcrastinateJob.objects.filter(task_name="newsletter.deliver", status="todo")
+    assert woken.count() == waking.LANES
+    assert states(sending) == {"pending": 3}
+
+
 # --- pace -------------------------------------------------------------------------------------
 
 
@@ -706,6 +723,8 @@ def test_a_test_mail_goes_to_one_address_and_counts_nowhere(relay, client, now):
     assert not Delivery.objects.exists()
     message = relay.messages["coach@praxis.example"].decode()
     assert "Subject: [Test] Was ich gelernt habe" in message
+    assert "List-Unsubscribe-Post: List-Unsubscribe=One-Click" in message
+    assert "List-Id: <newsletter.localhost>" in message
     link = message.split("List-Unsubscribe: <http://localhost:8000")[1].split(">")[0]
     assert client.get(link).status_code == 200
     assert client.post(link).status_code == 200
