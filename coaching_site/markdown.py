@@ -60,8 +60,11 @@ def anchors(text: str) -> set[str]:
     return {str(token.attrs["id"]) for token in parse(text) if "id" in token.attrs}
 
 
-def _rank_headings(state: StateCore) -> None:
-    """A core rule: the page's title is its only h1, and no level is left out (WCAG 1.3.1)."""
+def rank_headings(state: StateCore) -> None:
+    """A core rule: the page's title is its only h1, so the text's highest headings become h2.
+
+    No level is left out on the way down, whichever the writer began with (WCAG 1.3.1).
+    """
     headings = [each for each in state.tokens if each.type in ("heading_open", "heading_close")]
     levels = sorted({heading.tag for heading in headings})
     for heading in headings:
@@ -86,7 +89,7 @@ def _scope_columns(state: StateCore) -> None:
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     parser.core.ruler.after("block", "name_anchors", _name_anchors)
-    parser.core.ruler.push("rank_headings", _rank_headings)
+    parser.core.ruler.push("rank_headings", rank_headings)
     parser.core.ruler.push("scope_columns", _scope_columns)
     # The house has no picture in its papers; a link to one would ask a stranger's server.
     return parser.disable("image")

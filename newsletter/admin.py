@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from coaching_site.desk.csv_export import csv_response
+from coaching_site.desk.read_only import ReadOnly
 from newsletter import (
     addresses,
     feedback,
@@ -34,7 +35,6 @@ from newsletter import ledger_admin as ledger_admin  # registers its own pages
 from newsletter.addresses import Address
 from newsletter.forms import AddressField
 from newsletter.models import Consent, Event, Subscriber, Suppression
-from newsletter.read_only import ReadOnly
 from newsletter.views.common import json_file
 from pages.models import Practice
 

@@ -11,10 +11,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.functional import cached_property
 
+from coaching_site.desk.read_only import ReadOnly
 from newsletter.issue_forms import PaceForm
 from newsletter.issue_pages import short
 from newsletter.models import Delivery, Feedback, Pace
-from newsletter.read_only import ReadOnly
 
 # Lists count so far and no further: nobody turns to the ten-thousandth row.
 COUNTED = 10_000

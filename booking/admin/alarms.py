@@ -19,8 +19,8 @@ from django.views.decorators.http import require_POST
 
 from booking.admin import links, money
 from booking.admin.payments import stripe_link
-from booking.admin.read_only import ReadOnly
 from booking.models import Alarm
+from coaching_site.desk.read_only import ReadOnly
 
 LIST = "admin:booking_alarm_changelist"
 

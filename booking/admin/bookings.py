@@ -22,11 +22,11 @@ from django.views.decorators.http import require_POST
 
 from booking import attendance, invoicing, scheduling
 from booking.admin import billing, by_hand, cancelling, links, money, refunding, why
-from booking.admin.read_only import ReadOnly
 from booking.errors import BookingError, RequestOver
 from booking.models import Booking, Deposit, Invoice, Notification
 from coaching_site import german
 from coaching_site.desk.csv_export import csv_response
+from coaching_site.desk.read_only import ReadOnly
 
 # So much of it fits beside the rest.
 TOPIC_LENGTH = 60

@@ -20,12 +20,12 @@ from django.utils.safestring import SafeString
 
 from booking import invoicing
 from booking.admin import billing, links
-from booking.admin.read_only import ReadOnly
 from booking.errors import BookingError
 from booking.models import Invoice
 from booking.models.papers import InvoiceQuerySet
 from coaching_site import german
 from coaching_site.desk.csv_export import csv_response
+from coaching_site.desk.read_only import ReadOnly
 from coaching_site.desk.zip_export import Entry, zip_response
 
 NOTHING = "–"

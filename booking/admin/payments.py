@@ -11,10 +11,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from booking.admin import links, money
-from booking.admin.read_only import ReadOnly
 from booking.models import Deposit, Refund
 from coaching_site import german
 from coaching_site.desk.csv_export import csv_response
+from coaching_site.desk.read_only import ReadOnly
 
 NOTHING = "–"
 BOOKING = ("booking__call_type", "booking__calendar")

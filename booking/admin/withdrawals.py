@@ -21,11 +21,11 @@ from django.utils.safestring import SafeString
 from booking import invoicing, withdrawals
 from booking.admin import billing, links
 from booking.admin.fields import EurosField
-from booking.admin.read_only import ReadOnly
 from booking.errors import BookingError
 from booking.models import Booking, Invoice, Withdrawal, WithdrawalMail
 from booking.models.withdrawals import GERMAN_TIME
 from coaching_site import german
+from coaching_site.desk.read_only import ReadOnly
 
 NOTHING = "–"
 ADDRESSES_SHOWN = 10

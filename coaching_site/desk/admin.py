@@ -15,9 +15,9 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 
-from booking.admin.read_only import ReadOnly
 from coaching_site.desk import audit, people
 from coaching_site.desk.models import Change, PersonRequest
+from coaching_site.desk.read_only import ReadOnly
 from coaching_site.desk.views import json_file
 from newsletter.addresses import Address
 from newsletter.forms import AddressField

@@ -25,7 +25,6 @@ PIECE = MEGABYTE
 MAX_BYTES = 150 * MEGABYTE
 MAX_COLUMNS = 250
 MAX_LINE = MEGABYTE
-MAX_CELL = 128 * 1024  # the csv module's own limit, which is the whole process's
 MAX_ENTRIES = 20
 MAX_RATIO = 200
 RATIO_COUNTS_FROM = 5 * MEGABYTE

@@ -20,6 +20,7 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
+from coaching_site.markdown import SCHEMES, rank_headings
 from newsletter.rendering import pictures, placeholders, plain_text
 from newsletter.rendering.placeholders import Placeholder
 
@@ -28,7 +29,6 @@ TAGS = {
     *("strong", "em", "a", "code", "br", "img"),
 }
 ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "img": {"src", "alt", "width", "height"}}
-SCHEMES = {"http", "https", "mailto", "tel"}
 
 # A dash between words or numbers; not the „--force“ of a command, nor „Vor- und Nachteile“.
 _DASH = re.compile(r"(?<=\s)--?(?=\s)|(?<=\s)--$|^--(?=\s)|(?<=\d)--(?=\d)")
@@ -114,17 +114,6 @@ def _set_dashes(state: StateCore) -> None:
         previous = token
 
 
-def _rank_headings(state: StateCore) -> None:
-    """A core rule: the subject is the only h1, so the body's highest headings become h2.
-
-    No level is left out on the way down, whichever the coach began with (WCAG 1.3.1).
-    """
-    headings = [each for each in state.tokens if each.type in ("heading_open", "heading_close")]
-    levels = sorted({heading.tag for heading in headings})
-    for heading in headings:
-        heading.tag = f"h{min(2 + levels.index(heading.tag), 6)}"
-
-
 def _write_placeholder(
     renderer: RendererHTML,
     tokens: Sequence[Token],
@@ -161,7 +150,7 @@ def _our_markdown() -> MarkdownIt:
     md.enable("smartquotes")
     md.inline.ruler.after("backticks", _PLACEHOLDER, _read_placeholder)
     md.core.ruler.before("text_join", "dashes", _set_dashes)
-    md.core.ruler.push("headings", _rank_headings)
+    md.core.ruler.push("headings", rank_headings)
     md.add_render_rule(_PLACEHOLDER, _write_placeholder)
     md.add_render_rule("image", _write_picture)
     return md

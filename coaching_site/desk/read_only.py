@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 
 class ReadOnly(admin.options.BaseModelAdmin[Any]):
-    """What rules own can be looked at, not written."""
+    """What rules own can be looked at: nobody adds, changes or deletes it by hand."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
