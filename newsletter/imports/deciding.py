@@ -367,13 +367,7 @@ def _barred(keys: Sequence[str]) -> list[str]:
     """Those of them that are suppressed, under any key addresses were ever hashed with."""
     if not keys or not Suppression.objects.exists():
         return []
-    by_hash = {digest: key for key in keys for digest in suppression_hashes(key)}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT address_hash FROM newsletter_suppression WHERE address_hash = ANY(%s)",
-            [list(by_hash)],
-        )
-        return list({by_hash[digest] for (digest,) in cursor.fetchall()})
+    return list(Suppression.objects.among(keys))
 
 
 def _add_subscribers(cursor: CursorWrapper, params: dict[str, Any]) -> None:
