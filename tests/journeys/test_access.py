@@ -114,6 +114,13 @@ def _answering(body: str) -> Callable[[Route], None]:
     return answer
 
 
+def order(page: Page) -> None:
+    """Press the button, with whatever must be ticked before."""
+    for box in page.locator("main input[type=checkbox]").all():
+        box.check()
+    page.get_by_role("button", name=ORDER).click()
+
+
 def somebody() -> str:
     return f"jemand-{secrets.token_hex(4)}-mit-einer-ziemlich-langen-adresse@firma.example"
 
@@ -275,10 +282,10 @@ def test_paying_is_open_to_all(looker, site):
     review = page.url
     looker.open(review.replace("/pruefen/", "/bezahlt/"))
     page.goto(review)
-    page.get_by_role("button", name=ORDER).click()
+    order(page)
     page.get_by_role("link", name="Zurück").click()
     looker.look("back from Stripe")
-    page.get_by_role("button", name=ORDER).click()
+    order(page)
     page.get_by_role("button", name="Bezahlen").click()
     looker.look("booked and paid")
     booked = page.url

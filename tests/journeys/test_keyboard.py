@@ -13,6 +13,12 @@ from tests.journeys.test_booking import link_in, mail_for
 from tests.journeys.test_paying import ORDER, heading, paid_rows
 from tests.running_site import TYPING_SECONDS, Site
 
+ADA = {
+    "name": "Ada Beispiel",
+    "address-line1": "Rechenweg 1",
+    "postal-code": "10115",
+    "address-level2": "Berlin",
+}
 HAS_FOCUS = "node => node === document.activeElement"
 # WCAG 2.4.7 and 2.4.11: a ring, on what lies in the window.
 CAN_BE_SEEN = """() => {
@@ -51,6 +57,13 @@ class Keyboard:
     def write(self, label: str, words: str) -> None:
         self.go_to(self.page.get_by_label(label))
         self.page.keyboard.type(words)
+
+    def fill_in(self, known: dict[str, str]) -> None:
+        """What a browser knows of its user, by what the fields say they are for (WCAG 1.3.5)."""
+        for field in self.page.locator("main input[autocomplete]").all():
+            if words := known.get(field.get_attribute("autocomplete") or ""):
+                self.go_to(field)
+                self.page.keyboard.type(words)
 
     def tick(self, boxes: Locator) -> None:
         for box in boxes.all():
@@ -101,10 +114,8 @@ def test_a_paid_call_from_the_landing_page_to_the_booking(keyboard, site):
     keyboard.go_to(page.get_by_label("Zeitzone"))
     keyboard.follow(re.compile("freie Zeit"))
     keyboard.follow(re.compile("Uhr"))
-    keyboard.write("Name", "Grace")
-    keyboard.write("E-Mail-Adresse", guest)
-    # The first answer of each group there is; optional fields are passed by.
-    keyboard.tick(page.locator("fieldset input[type=radio]:first-of-type").first)
+    keyboard.fill_in({**ADA, "email": guest})
+    keyboard.tick(page.locator("fieldset input[type=radio]").first)
     keyboard.take_ones_time()
     keyboard.press("Weiter")
     heading(page, "Prüfen und buchen")
