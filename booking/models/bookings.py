@@ -161,6 +161,12 @@ class Booking(models.Model):
         GUEST = "guest", "Gast"
         COACH = "coach", "Coach"
 
+    class Customer(models.TextChoices):
+        """As what somebody orders. Who was never asked is taken for a consumer (BGB § 13)."""
+
+        PRIVATE = "private", "privat"
+        COMPANY = "company", "für ein Unternehmen"
+
     calendar = models.ForeignKey(
         Calendar, models.PROTECT, related_name="bookings", verbose_name="Kalender"
     )
@@ -212,6 +218,9 @@ class Booking(models.Model):
 
     name = models.CharField("Name", max_length=200)
     email = models.EmailField("E-Mail-Adresse")
+    customer = models.CharField(
+        "bucht", max_length=7, choices=Customer, blank=True, default="", db_default=""
+    )
     company = models.CharField("Firma", max_length=200, blank=True)
     phone = models.CharField("Telefon", max_length=40, blank=True)
     topic = models.TextField("Worum es geht", max_length=2000, blank=True)
@@ -245,6 +254,11 @@ class Booking(models.Model):
     newsletter_consent_text = models.TextField(
         "Wunsch nach dem Newsletter", blank=True, db_default="", default=""
     )
+    # That the call shall take place before the withdrawal period ends (BGB §§ 356, 357a).
+    early_start_text = models.TextField(
+        "Verlangen des frühen Beginns", blank=True, db_default="", default=""
+    )
+    early_start_at = models.DateTimeField("verlangt am", null=True, blank=True)
 
     objects = BookingQuerySet.as_manager()
 
@@ -359,6 +373,18 @@ class Booking(models.Model):
                 | (~Q(followup_consent_text="") & Q(followup_consent_at__isnull=False)),
                 violation_error_message="Eine Zustimmung braucht ihren Text und ihren Zeitpunkt.",
             ),
+            models.CheckConstraint(
+                name="booking_early_start_has_text_and_time",
+                condition=Q(early_start_text="", early_start_at__isnull=True)
+                | (~Q(early_start_text="") & Q(early_start_at__isnull=False)),
+                violation_error_message="Zum Verlangen gehören sein Text und sein Zeitpunkt.",
+            ),
+            models.CheckConstraint(
+                name="booking_for_a_company_names_it",
+                # Whoever was forgotten has no company any more.
+                condition=~Q(customer="company") | ~Q(company="") | Q(email=""),
+                violation_error_message="Wer für ein Unternehmen bucht, nennt es.",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -402,6 +428,11 @@ class Booking(models.Model):
         """Held or no longer: not an appointment yet, so its guest may still change everything."""
         ran_out = self.status == self.Status.EXPIRED and not self.is_lapsed
         return ran_out or self.status == self.Status.HELD
+
+    @property
+    def is_contract_of_a_consumer(self) -> bool:
+        """Whether the law on consumers' contracts holds (BGB § 312): a price, and no company."""
+        return self.price_cents > 0 and self.customer != self.Customer.COMPANY
 
     @property
     def is_being_paid(self) -> bool:
