@@ -238,3 +238,21 @@ class WithdrawalDecided(BookingError):
     """Somebody has decided already; that stays."""
 
     message = "Über diesen Widerruf ist schon entschieden."
+
+
+class OrderChanged(BookingError):
+    """What stands above the button is not what the guest read."""
+
+    message = (
+        "Inzwischen hat sich etwas an deiner Bestellung geändert. "
+        "Bitte lies sie noch einmal, bevor du buchst."
+    )
+
+
+class EarlyStartMissing(BookingError):
+    """A call inside the withdrawal period needs its guest's express request (BGB § 357a (2))."""
+
+    message = (
+        "Dein Termin liegt in der Widerrufsfrist. "
+        "Setz den Haken, damit das Gespräch davor stattfinden kann."
+    )

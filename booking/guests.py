@@ -14,13 +14,17 @@ from booking.models import (
     Deposit,
     Invoice,
     Notification,
+    Order,
     Refund,
     Withdrawal,
 )
 from booking.models.papers import owing_papers
 from coaching_site import german, stored
+from pages.legal_models import LegalText
 
 OF_THE_SITE = ("id", "booking", "calendar", "call_type", "one_off", "form_token", "network")
+# The network is a person's, whatever it is to the site.
+ORDER_SHOWN = ("id", "booking", "declarations", "papers", "sha256")
 OF_STRIPE = ("key", "request", "session_url", "deposit", "tries")
 
 
@@ -38,6 +42,10 @@ def everything_about(email: str) -> dict[str, object]:
         "Rechnungsanschriften": [
             stored.fields(row, leave_out=OF_THE_SITE)
             for row in BillingAddress.objects.filter(**of_them).order_by("pk")
+        ],
+        "Bestellungen": [
+            {**stored.fields(row, leave_out=ORDER_SHOWN), **_declared(row)}
+            for row in Order.objects.filter(**of_them).order_by("ordered_at")
         ],
         "Zahlungen": [
             stored.fields(row, leave_out=(*OF_THE_SITE, *OF_STRIPE))
@@ -143,6 +151,17 @@ def _told(booking: Booking) -> dict[str, object]:
         "Gespräch": booking.call_type.title,
         **stored.fields(booking, leave_out=OF_THE_SITE),
         "Antworten": answers,
+    }
+
+
+def _declared(order: Order) -> dict[str, object]:
+    papers = [
+        f"{LegalText.Kind(paper['kind']).label}, Fassung {paper['number']}"
+        for paper in order.papers
+    ]
+    return {
+        "Erklärungen": [each["text"] for each in order.declarations],
+        "Rechtstexte": papers,
     }
 
 

@@ -16,7 +16,7 @@ from django.db import transaction
 
 from booking import cancellation, notices, public_holidays
 from booking.errors import NotMatched, RefundChanged, WithdrawalDecided
-from booking.models import Booking, Notification, Withdrawal, WithdrawalMail
+from booking.models import Booking, Calendar, Notification, Withdrawal, WithdrawalMail
 from booking.models.bookings import REFERENCE_LENGTH
 from booking.models.withdrawals import GERMAN_TIME
 from coaching_site import german, jobs
@@ -105,24 +105,20 @@ def match_by_hand(withdrawal: Withdrawal, booking: Booking, *, now: datetime) ->
         return row
 
 
-def is_consumer(booking: Booking) -> bool:
-    """Whether this guest may withdraw at all (BGB §§ 13, 312g).
-
-    Nobody is asked yet whether they book for a company, so everybody is taken for a consumer.
-    """
-    del booking
-    return True
-
-
 def last_day(booking: Booking) -> date | None:
-    """The last day of the withdrawal period in Germany; None where there is no right to withdraw.
+    """The last day of the withdrawal period in Germany; None where there is no right to withdraw."""
+    if booking.confirmed_at is None or not booking.is_contract_of_a_consumer:
+        return None
+    return last_day_from(booking.confirmed_at, booking.calendar)
+
+
+def last_day_from(concluded_at: datetime, calendar: Calendar) -> date:
+    """The last day of the period of a contract concluded then.
 
     A weekend or a public holiday at its end moves it to the next working day (BGB § 193).
     """
-    if booking.confirmed_at is None or not booking.price_cents or not is_consumer(booking):
-        return None
-    day = booking.confirmed_at.astimezone(GERMAN_TIME).date() + PERIOD
-    while _is_free(day, booking.calendar.federal_state):
+    day = concluded_at.astimezone(GERMAN_TIME).date() + PERIOD
+    while _is_free(day, calendar.federal_state):
         day += timedelta(days=1)
     return day
 

@@ -68,6 +68,7 @@ FLOORS = {
     ),
     3: (
         "scheduling",
+        "orders",
         "deposits",
         "invoicing",
         "feeds_sync",
