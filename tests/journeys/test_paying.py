@@ -58,8 +58,24 @@ def walk_to_the_review(page: Page, guest: str, *, day: int = 4) -> None:
     page.locator(".times a").first.click()
     page.get_by_label("Name").fill("Jörg O’Müller-Straße")
     page.get_by_label("E-Mail-Adresse").fill(guest)
+    page.get_by_label("Ich buche privat").check()
+    fill_in_the_address(page)
     send(page, "Weiter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Prüfen und buchen")
+
+
+def fill_in_the_address(page: Page) -> None:
+    page.get_by_label("Straße und Hausnummer").fill("Rechenweg 1")
+    page.get_by_label("Postleitzahl").fill("10115")
+    page.get_by_label("Ort", exact=True).fill("Berlin")
+
+
+def order(page: Page) -> None:
+    """Ask for the early start, if it is one, and press the button."""
+    box = page.get_by_label("Ich verlange ausdrücklich")
+    if box.count():
+        box.check()
+    page.get_by_role("button", name=ORDER).click()
 
 
 def heading(page: Page, words: str) -> None:
@@ -77,7 +93,7 @@ def test_from_the_landing_page_over_stripe_to_the_money_back(page, site):
     page.get_by_role("link", name="Sparring buchen").click()
     expect(page.get_by_text("Beim Buchen zahlst du 150,00 € an")).to_be_visible()
     walk_to_the_review(page, guest)
-    page.get_by_role("button", name=ORDER).click()
+    order(page)
 
     assert page.url.startswith(f"{site.stripe.base_url}/c/pay/")
     page.get_by_role("button", name="Bezahlen").click()
@@ -102,23 +118,23 @@ def test_from_the_landing_page_over_stripe_to_the_money_back(page, site):
 def test_the_order_and_its_button_fit_on_one_screen_of_a_phone(page):
     walk_to_the_review(page, new_guest(), day=5)
 
-    order = page.locator(".order").bounding_box()
+    summary = page.locator(".order").bounding_box()
     button = page.get_by_role("button", name=ORDER).bounding_box()
 
-    assert order
+    assert summary
     assert button
-    assert button["y"] + button["height"] - order["y"] <= 800
+    assert button["y"] + button["height"] - summary["y"] <= 800
 
 
 def test_the_link_back_from_stripe_resumes_where_the_guest_was(page, site):
     guest = new_guest()
     walk_to_the_review(page, guest, day=6)
-    page.get_by_role("button", name=ORDER).click()
+    order(page)
     at_stripe = page.url
 
     page.get_by_role("link", name="Zurück").click()
     expect(page.get_by_text("Nichts wurde abgebucht. Dein Termin ist noch bis")).to_be_visible()
-    page.get_by_role("button", name=ORDER).click()
+    order(page)
 
     assert page.url == at_stripe
     page.get_by_role("button", name="Bezahlen").click()
@@ -128,7 +144,7 @@ def test_the_link_back_from_stripe_resumes_where_the_guest_was(page, site):
 
 def test_the_browsers_back_button_shows_how_it_stands(page):
     walk_to_the_review(page, new_guest(), day=7)
-    page.get_by_role("button", name=ORDER).click()
+    order(page)
     expect(page.get_by_role("button", name="Bezahlen")).to_be_visible()
 
     page.go_back()
@@ -140,7 +156,7 @@ def test_the_browsers_back_button_after_paying_leads_to_the_booking(page, site):
     guest = new_guest()
     walk_to_the_review(page, guest, day=8)
     review = page.url
-    page.get_by_role("button", name=ORDER).click()
+    order(page)
     page.get_by_role("button", name="Bezahlen").click()
     heading(page, "Dein Termin ist gebucht")
 
@@ -153,7 +169,7 @@ def test_the_browsers_back_button_after_paying_leads_to_the_booking(page, site):
 def test_a_declined_card_costs_nothing_and_can_be_tried_again(page, site):
     guest = new_guest()
     walk_to_the_review(page, guest, day=9)
-    page.get_by_role("button", name=ORDER).click()
+    order(page)
     page.get_by_role("button", name="Karte ablehnen lassen").click()
     expect(page.get_by_text("Deine Karte wurde abgelehnt.")).to_be_visible()
     assert paid_rows(site, guest) == [("held", 0)]
@@ -166,7 +182,7 @@ def test_a_declined_card_costs_nothing_and_can_be_tried_again(page, site):
 def test_the_webhook_books_for_who_never_comes_back(page, site):
     guest = new_guest()
     walk_to_the_review(page, guest, day=3)
-    page.get_by_role("button", name=ORDER).click()
+    order(page)
 
     site.stripe.pay(page.url.rpartition("/")[2])
 
@@ -189,13 +205,13 @@ def visited(browser: Browser, site: Site) -> dict[str, str]:
     walk_to_the_review(page, new_guest(), day=2)
     found["review, back from Stripe"] = page.url
     found["paid, not yet"] = page.url.replace("/pruefen/", "/bezahlt/")
-    page.get_by_role("button", name=ORDER).click()
+    order(page)
     walk_to_the_review(page, new_guest(), day=2)
     found["over"] = page.url.replace("/pruefen/", "/bezahlt/")
     page.get_by_role("button", name="Zeit wieder freigeben").click()
     for state in ("booked", "cancelled"):
         walk_to_the_review(page, new_guest(), day=2)
-        page.get_by_role("button", name=ORDER).click()
+        order(page)
         page.get_by_role("button", name="Bezahlen").click()
         found[state] = page.url
     found["cancel"] = found["booked"].replace("/gebucht/", "/absagen/")

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.journeys.test_booking import link_in, mail_for, send
 from tests.journeys.test_issues import sign_in
 from tests.journeys.test_pages import TAGS
-from tests.journeys.test_paying import ORDER, heading, new_guest, walk_to_the_review
+from tests.journeys.test_paying import heading, new_guest, order, walk_to_the_review
 from tests.running_site import Site
 
 WHOLE = """
@@ -41,7 +41,7 @@ def page(browser: Browser, site: Site) -> Iterator[Page]:
 
 def book_and_pay(page: Page, guest: str, *, day: int) -> None:
     walk_to_the_review(page, guest, day=day)
-    page.get_by_role("button", name=ORDER).click()
+    order(page)
     page.get_by_role("button", name="Bezahlen").click()
     heading(page, "Dein Termin ist gebucht")
 
