@@ -101,7 +101,10 @@ class MoneyMachine(RuleBasedStateMachine):
         with connection.cursor() as cursor:
             # No invoice can be deleted, but a table of the tests' own can be emptied.
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            cursor.execute("TRUNCATE booking_invoice, booking_invoicesequence CASCADE")
+            cursor.execute(
+                "TRUNCATE booking_invoice, booking_invoicesequence, booking_order,"
+                " booking_billingaddress CASCADE"
+            )
             for model in ROWS:
                 cursor.execute(f"DELETE FROM {model._meta.db_table}")
         self.stripe.reset()
