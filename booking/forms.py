@@ -91,9 +91,15 @@ def email_field(hint: str) -> forms.CharField:
     )
 
 
-def line_field(label: str, *, most: int, autocomplete: str, missing: str) -> forms.CharField:
-    """One line of an address; whether it is needed depends on what else is chosen."""
-    return forms.CharField(
+class ConditionalField(forms.CharField):
+    """One that is needed or not, depending on another answer; so nothing calls it optional."""
+
+    is_conditional = True
+
+
+def line_field(label: str, *, most: int, autocomplete: str, missing: str) -> ConditionalField:
+    """One line of whom to bill."""
+    return ConditionalField(
         label=label,
         max_length=most,
         required=False,
@@ -139,7 +145,13 @@ class DetailsForm(forms.Form):
         autocomplete="organization",
         missing="Nenn das Unternehmen. Oder wähle, dass du privat buchst.",
     )
-    vat_id = line_field("USt-IdNr.", most=20, autocomplete="off", missing="")
+    vat_id = forms.CharField(
+        label="USt-IdNr.",
+        max_length=20,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        error_messages={"max_length": "Kürze die USt-IdNr. auf höchstens 20 Zeichen."},
+    )
     street = line_field(
         "Straße und Hausnummer",
         most=120,
@@ -196,7 +208,14 @@ class DetailsForm(forms.Form):
             del self.fields["phone"]
         self.is_order = call_type.price_cents > 0
         self.bills_everybody = call_type.price_cents > SMALL_CENTS
+        if self.bills_everybody:
+            for name in ADDRESS:
+                self.fields[name].required = True
         if not self.is_order:
+            # A free call asks for the company as it asks for the topic: whoever likes may tell.
+            company = self.fields["company"]
+            assert isinstance(company, ConditionalField)
+            company.is_conditional = False
             for name in ("customer", *(each for each in BILLING if each != "company")):
                 del self.fields[name]
         self.questions = {_name(question.pk): question for question in questions}
