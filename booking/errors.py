@@ -234,6 +234,15 @@ class NotMatched(BookingError):
     message = "Ordne den Widerruf zuerst einem Termin zu."
 
 
+class MustGoBackWhole(BookingError):
+    """Something may be kept only of what was rendered early at the guest's request (BGB § 357a (2))."""
+
+    message = (
+        "Von diesem Widerruf darfst du nichts behalten: Das Gespräch hatte noch nicht begonnen, oder "
+        "der Gast hatte nicht verlangt, dass es vor Ablauf der Frist beginnt."
+    )
+
+
 class WithdrawalDecided(BookingError):
     """Somebody has decided already; that stays."""
 

@@ -20,7 +20,6 @@ from booking.models import (
 )
 from booking.models.papers import owing_papers
 from coaching_site import german, stored
-from pages.legal_models import LegalText
 
 OF_THE_SITE = ("id", "booking", "calendar", "call_type", "one_off", "form_token", "network")
 # The network is a person's, whatever it is to the site.
@@ -155,13 +154,9 @@ def _told(booking: Booking) -> dict[str, object]:
 
 
 def _declared(order: Order) -> dict[str, object]:
-    papers = [
-        f"{LegalText.Kind(paper['kind']).label}, Fassung {paper['number']}"
-        for paper in order.papers
-    ]
     return {
         "Erklärungen": [each["text"] for each in order.declarations],
-        "Rechtstexte": papers,
+        "Rechtstexte": order.versions,
     }
 
 

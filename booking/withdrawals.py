@@ -15,7 +15,7 @@ from itertools import pairwise
 from django.db import transaction
 
 from booking import cancellation, notices, public_holidays
-from booking.errors import NotMatched, RefundChanged, WithdrawalDecided
+from booking.errors import MustGoBackWhole, NotMatched, RefundChanged, WithdrawalDecided
 from booking.models import Booking, Calendar, Notification, Withdrawal, WithdrawalMail
 from booking.models.bookings import REFERENCE_LENGTH
 from booking.models.withdrawals import GERMAN_TIME
@@ -134,6 +134,18 @@ def end_of(day: date) -> datetime:
     return datetime.combine(day + timedelta(days=1), time(), GERMAN_TIME)
 
 
+def may_keep_some(withdrawal: Withdrawal) -> bool:
+    """Whether less than everything may go back.
+
+    Of a withdrawal in time only if the guest asked for the early start and the call had begun
+    (BGB § 357a (2)). What the coach grants beyond that right is theirs to decide.
+    """
+    booking = withdrawal.booking
+    if booking is None or not is_inside_period(withdrawal):
+        return True
+    return booking.early_start_at is not None and booking.start <= withdrawal.received_at
+
+
 def refundable_cents(booking: Booking) -> int:
     """What of the payment could still go back, whatever the terms of cancelling say."""
     deposit = booking.deposits.that_booked().first()
@@ -153,7 +165,8 @@ def accept(
 
     `back_cents` less than there is needs a `note`: what was rendered early is paid for
     (BGB § 357a (2)). `left_cents` is what the coach saw. The refund brings its Stornorechnung, once
-    Stripe has confirmed it. Raises NotMatched, NotBooked, NothingToRefund or RefundChanged.
+    Stripe has confirmed it. Raises NotMatched, NotBooked, NothingToRefund, RefundChanged or
+    MustGoBackWhole.
     """
     with transaction.atomic():
         same = _lock_all_that_say_so(withdrawal)
@@ -164,10 +177,12 @@ def accept(
             raise NotMatched
         if left_cents != refundable_cents(row.booking):
             raise RefundChanged
+        is_whole = back_cents == left_cents
+        if not (is_whole or may_keep_some(row)):
+            raise MustGoBackWhole
         row.refund = cancellation.cancel_for_withdrawal(
             row.booking, refund_cents=back_cents, who=by, now=now
         )
-        is_whole = back_cents == left_cents
         row.note = "" if is_whole else note
         row.status = Withdrawal.Status.REFUNDED if is_whole else Withdrawal.Status.PARTLY
         _decide(row, same, by=by, now=now)

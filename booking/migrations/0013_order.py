@@ -66,7 +66,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='booking',
             name='early_start_at',
-            field=models.DateTimeField(blank=True, null=True, verbose_name='verlangt am'),
+            field=models.DateTimeField(blank=True, null=True, verbose_name='Beginn vor Ablauf der Widerrufsfrist verlangt'),
         ),
         migrations.AddField(
             model_name='booking',

@@ -258,7 +258,9 @@ class Booking(models.Model):
     early_start_text = models.TextField(
         "Verlangen des frühen Beginns", blank=True, db_default="", default=""
     )
-    early_start_at = models.DateTimeField("verlangt am", null=True, blank=True)
+    early_start_at = models.DateTimeField(
+        "Beginn vor Ablauf der Widerrufsfrist verlangt", null=True, blank=True
+    )
 
     objects = BookingQuerySet.as_manager()
 

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from booking.models.bookings import Booking
+from pages.legal_models import LegalText
 
 
 class Declaration(TypedDict):
@@ -73,6 +74,14 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return f"Bestellung zu {self.booking.reference}"
+
+    @property
+    def versions(self) -> list[str]:
+        """„AGB, Fassung 3“, and whatever else held."""
+        return [
+            f"{LegalText.Kind(paper['kind']).label}, Fassung {paper['number']}"
+            for paper in self.papers
+        ]
 
     def has_paper(self, kind: str) -> PaperVersion | None:
         """The version of this paper that was ordered by."""
