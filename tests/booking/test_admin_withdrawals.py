@@ -131,7 +131,7 @@ def test_what_cannot_be_is_asked_again(desk, withdrawal, typed, sentence):
 
 
 @pytest.fixture
-def rendered(withdrawal, paid, now) -> Withdrawal:
+def rendered(withdrawal: Withdrawal, paid: Booking, now) -> Withdrawal:
     """The call was held, early and at the guest's request, before it was withdrawn from."""
     orders.ask_for_early_start(paid, now=now)
     Booking.objects.update(start=now - timedelta(hours=2), end=now - timedelta(hours=1))
