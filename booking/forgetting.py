@@ -64,8 +64,8 @@ def drop_free_text(*, now: datetime) -> int:
 
 def drop_networks(*, now: datetime) -> int:
     """Forget where orders came from, after three months."""
-    old = Order.objects.filter(ordered_at__lt=periods.ORDER_NETWORKS.first_kept(now))
-    return old.exclude(network="").update(network="")
+    cutoff = periods.ORDER_NETWORKS.first_kept(now)
+    return Order.objects.filter(ordered_at__lt=cutoff).forget_networks()
 
 
 def make_old_nameless(*, now: datetime) -> int:
@@ -124,7 +124,7 @@ def make_nameless(pks: Collection[int]) -> None:
     rows.filter(status=Booking.Status.HELD).update(status=Booking.Status.EXPIRED, network="")
     rows.update(**NOBODY)
     BillingAddress.objects.filter(booking__in=pks).delete()
-    Order.objects.filter(booking__in=pks).exclude(network="").update(network="")
+    Order.objects.filter(booking__in=pks).forget_networks()
     OneOffLink.objects.filter(bookings__in=pks).update(note="")
     mails = Notification.objects.filter(booking__in=pks)
     mails.unsent().delete()

@@ -31,7 +31,8 @@ LONGEST_LINE = 500
 LONGEST_TEXT = 2000
 # Fields of an invoice's address, in the order in which they are asked.
 ADDRESS = ("street", "postal_code", "city")
-BILLING = ("company", "vat_id", *ADDRESS, "country")
+OF_THE_ADDRESS = ("vat_id", *ADDRESS, "country")
+BILLING = ("company", *OF_THE_ADDRESS)
 GERMANY = "Deutschland"
 # Where invoices can be sent without asking a tax adviser, and how many digits a postal code has.
 COUNTRIES = {GERMANY: 5, "Österreich": 4}
@@ -216,7 +217,7 @@ class DetailsForm(forms.Form):
             company = self.fields["company"]
             assert isinstance(company, ConditionalField)
             company.is_conditional = False
-            for name in ("customer", *(each for each in BILLING if each != "company")):
+            for name in ("customer", *OF_THE_ADDRESS):
                 del self.fields[name]
         self.questions = {_name(question.pk): question for question in questions}
         for name, question in self.questions.items():
@@ -278,25 +279,20 @@ class DetailsForm(forms.Form):
         return is_ticked
 
     def clean(self) -> dict[str, Any]:
-        if self.is_order and "customer" in self.cleaned_data:
-            self._check_billing()
+        if "customer" in self.cleaned_data:
+            self._check_billing(is_company=self.cleaned_data["customer"] == Customer.COMPANY)
         if not self.errors:  # else the fields have something better to say
             spam.check(self.data)
         return self.cleaned_data
 
-    def _check_billing(self) -> None:
+    def _check_billing(self, *, is_company: bool) -> None:
         """What an invoice needs: of companies always, of others above the sum of a short one."""
-        is_company = self.cleaned_data["customer"] == Customer.COMPANY
-        if not is_company:
-            # Asked of companies alone: what stands there was not meant, and is not needed.
-            for name in ("company", "vat_id") if self.bills_everybody else BILLING:
+        for name in self._of_companies:
+            if not is_company:
+                # What stands there was not meant, and is not needed.
                 self.cleaned_data[name] = ""
                 self.errors.pop(name, None)
-        needed = ["company"] if is_company else []
-        if is_company or self.bills_everybody:
-            needed += ADDRESS
-        for name in needed:
-            if name not in self.errors and not self.cleaned_data.get(name):
+            elif name in ("company", *ADDRESS) and self.cleaned_data.get(name) == "":
                 self.add_error(name, self.fields[name].error_messages["required"])
         country = self.cleaned_data.get("country") or GERMANY
         self.cleaned_data["country"] = country
@@ -312,7 +308,7 @@ class DetailsForm(forms.Form):
     @property
     def billing(self) -> Billing | None:
         """Whom the invoice goes to, if that was asked and told."""
-        told = {name: self.cleaned_data.get(name, "") for name in (*ADDRESS, "country", "vat_id")}
+        told = {name: self.cleaned_data.get(name, "") for name in OF_THE_ADDRESS}
         return Billing(**told) if told["street"] else None
 
     @property
@@ -325,8 +321,7 @@ class DetailsForm(forms.Form):
     @property
     def for_companies(self) -> list[forms.BoundField]:
         """What is asked of companies alone."""
-        names = ("company", "vat_id") if self.bills_everybody else BILLING
-        return [self[name] for name in names if self.is_order]
+        return [self[name] for name in self._of_companies if self.is_order]
 
     @property
     def for_everybody(self) -> list[forms.BoundField]:
@@ -336,12 +331,13 @@ class DetailsForm(forms.Form):
     @property
     def about_the_call(self) -> list[forms.BoundField]:
         """The rest, in order."""
-        shown = {*BILLING, "name", "email", "phone", "customer"} - {"company"}
-        return [
-            field
-            for field in self.visible_fields()
-            if field.name not in shown and not (field.name == "company" and self.is_order)
-        ]
+        shown = [*self.personal, *self.for_companies, *self.for_everybody]
+        names = {field.name for field in shown}
+        return [field for field in self.visible_fields() if field.name not in names]
+
+    @property
+    def _of_companies(self) -> tuple[str, ...]:
+        return ("company", "vat_id") if self.bills_everybody else BILLING
 
     def guest(self) -> Guest:
         """Who filled the form in."""
@@ -351,7 +347,7 @@ class DetailsForm(forms.Form):
         wants = bool(self.cleaned_data.get("newsletter"))
         return Guest(
             **typed,
-            billing=self.billing if self.is_order else None,
+            billing=self.billing,
             answers=tuple(self._answers()),
             followup_consent_text=FOLLOWUP_CONSENT if agreed else "",
             newsletter_consent_text=self.newsletter.text if wants and self.newsletter else "",
@@ -363,17 +359,23 @@ class DetailsForm(forms.Form):
                 yield {"question_id": question.pk, "question": question.text, "answer": answer}
 
 
-class EarlyStartForm(forms.Form):
+def early_start_field() -> forms.BooleanField:
     """The box that a consumer's call inside the withdrawal period needs. Never ticked beforehand."""
-
-    early_start = forms.BooleanField(
+    return forms.BooleanField(
         label=orders.EARLY_START, error_messages={"required": EarlyStartMissing.message}
     )
 
 
-class OrderForm(EarlyStartForm):
+class EarlyStartForm(forms.Form):
+    """That box alone, for an appointment that moves into the period."""
+
+    early_start = early_start_field()
+
+
+class OrderForm(forms.Form):
     """The one button of an order, with the box above it if it needs one."""
 
+    early_start = early_start_field()
     # What was on the page: only that is ordered.
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
 
@@ -463,10 +465,9 @@ def _typed_before(held: Booking) -> dict[str, Any]:
     billing = BillingAddress.objects.filter(booking=held).first() if held.price_cents else None
     answers = {_name(each["question_id"]): each["answer"] for each in held.answers}
     typed = {field: getattr(held, field) for field in fields} | answers
-    address = (*ADDRESS, "country", "vat_id")
     return {
         **typed,
-        **({name: getattr(billing, name) for name in address} if billing else {}),
+        **({name: getattr(billing, name) for name in OF_THE_ADDRESS} if billing else {}),
         "followup": held.followup_consent_at is not None,
         "newsletter": bool(held.newsletter_consent_text),
     }

@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from booking import ics
 from booking.models import Alarm, Booking, BusyFeed, Calendar, Invoice, Order, Refund, Withdrawal
+from booking.models.orders import contract_texts
 from booking.models.withdrawals import GERMAN_TIME
 from coaching_site import links, mail
 from pages import legal
@@ -361,17 +362,14 @@ def _legal_papers(booking: Booking) -> list[mail.Attachment]:
     if not booking.price_cents:
         return []
     order = Order.objects.newest(booking)
-    kinds = [LegalText.Kind.TERMS]
-    if booking.is_contract_of_a_consumer:
-        kinds.append(LegalText.Kind.WITHDRAWAL)
     return [
         mail.Attachment(f"{kind.label}.pdf", _legal_pdf(kind, order), "application/pdf")
-        for kind in kinds
+        for kind in contract_texts(booking)
     ]
 
 
 def _legal_pdf(kind: LegalText.Kind, order: Order | None) -> bytes:
-    known = order.has_paper(kind) if order else None
+    known = order.paper(kind) if order else None
     ordered_by = legal.version(kind, known["number"]) if known else None
     return legal.pdf_of(ordered_by or legal.current(kind))
 

@@ -16,7 +16,7 @@ from django.db import transaction
 from booking import checkout, withdrawals
 from booking.errors import EarlyStartMissing, OrderChanged
 from booking.models import Booking, Order
-from booking.models.orders import Declaration, PaperVersion
+from booking.models.orders import Declaration, PaperVersion, contract_texts
 from pages import legal
 from pages.legal_models import LegalText
 
@@ -47,11 +47,9 @@ class OrderPage:
 
 
 def papers_for(booking: Booking) -> tuple[PaperVersion, ...]:
-    """The texts this order refers to, as they hold now. The right to withdraw is consumers' alone."""
-    kinds = [LegalText.Kind.TERMS, LegalText.Kind.PRIVACY]
-    if booking.is_contract_of_a_consumer:
-        kinds.append(LegalText.Kind.WITHDRAWAL)
-    held = (legal.current(kind) for kind in kinds)
+    """The texts this order refers to, as they hold now: those of the contract, and the privacy notice."""
+    terms, *more = contract_texts(booking)
+    held = (legal.current(kind) for kind in (terms, LegalText.Kind.PRIVACY, *more))
     return tuple({"kind": str(v.kind), "number": v.number, "sha256": v.sha256} for v in held)
 
 

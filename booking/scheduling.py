@@ -535,7 +535,7 @@ def _leave_room(network: str, *, besides: Booking | None, now: datetime) -> None
 
 
 def _bill_to(booking: Booking, guest: Guest, *, is_new: bool) -> None:
-    """Whom the invoice will go to. Free calls cost no question to the database."""
+    """Whom the invoice will go to. A new booking without an address asks the database nothing."""
     if guest.billing is not None:
         address = {"name": guest.name, "company": guest.company, **asdict(guest.billing)}
         BillingAddress.objects.update_or_create(booking=booking, defaults=address)

@@ -15,6 +15,17 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from pages.models import Practice
 from tests import mail_server
 
+# Who runs the practice, as far as an imprint must say it.
+OPERATOR = {
+    "first_name": "Vorname",
+    "last_name": "Nachname",
+    "street": "Teststraße 1",
+    "postal_code": "10115",
+    "city": "Berlin",
+    "email": "hallo@praxis.example",
+    "phone": "+49 30 1234",
+}
+
 
 @pytest.fixture(scope="session")
 def smtp() -> Iterator[tuple[mail_server.Mailbox, str, int]]:
@@ -65,13 +76,7 @@ def whole(db) -> Practice:
     """Everything a legal text asks for is there."""
     return Practice.objects.create(
         pk=1,
-        first_name="Vorname",
-        last_name="Nachname",
-        street="Teststraße 1",
-        postal_code="10115",
-        city="Berlin",
-        email="hallo@praxis.example",
-        phone="+49 30 1234",
+        **OPERATOR,
         vat_id="DE123456789",
         hosting_provider="Hoster, Ort",
         mail_provider="Versender, Ort",

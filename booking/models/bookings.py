@@ -47,6 +47,12 @@ class TsTzRange(Func):
     output_field: ClassVar[models.Field[object, object]] = DateTimeRangeField()
 
 
+def text_and_time(name: str) -> Q:
+    """Both the words somebody agreed to and when they did, or neither."""
+    text, at = f"{name}_text", f"{name}_at__isnull"
+    return Q(**{text: "", at: True}) | (~Q(**{text: ""}) & Q(**{at: False}))
+
+
 def new_reference() -> str:
     """A short code a guest can read out, and nobody can guess."""
     return "".join(secrets.choice(REFERENCE_LETTERS) for _ in range(REFERENCE_LENGTH))
@@ -371,14 +377,12 @@ class Booking(models.Model):
             ),
             models.CheckConstraint(
                 name="booking_followup_consent_has_text_and_time",
-                condition=Q(followup_consent_text="", followup_consent_at__isnull=True)
-                | (~Q(followup_consent_text="") & Q(followup_consent_at__isnull=False)),
+                condition=text_and_time("followup_consent"),
                 violation_error_message="Eine Zustimmung braucht ihren Text und ihren Zeitpunkt.",
             ),
             models.CheckConstraint(
                 name="booking_early_start_has_text_and_time",
-                condition=Q(early_start_text="", early_start_at__isnull=True)
-                | (~Q(early_start_text="") & Q(early_start_at__isnull=False)),
+                condition=text_and_time("early_start"),
                 violation_error_message="Zum Verlangen gehören sein Text und sein Zeitpunkt.",
             ),
             models.CheckConstraint(

@@ -26,10 +26,20 @@ class PaperVersion(TypedDict):
     sha256: str
 
 
+def contract_texts(booking: Booking) -> list[LegalText.Kind]:
+    """What a contract consists of; the right to withdraw is consumers' alone."""
+    consumers = [LegalText.Kind.WITHDRAWAL] if booking.is_contract_of_a_consumer else []
+    return [LegalText.Kind.TERMS, *consumers]
+
+
 class OrderQuerySet(models.QuerySet["Order"]):
     def newest(self, booking: Booking) -> Order | None:
         """The order that counts: each one replaces those before it."""
         return self.filter(booking=booking).order_by("-ordered_at", "-pk").first()
+
+    def forget_networks(self) -> int:
+        """Leave the proof and forget where it came from."""
+        return self.exclude(network="").update(network="")
 
 
 class Order(models.Model):
@@ -83,6 +93,6 @@ class Order(models.Model):
             for paper in self.papers
         ]
 
-    def has_paper(self, kind: str) -> PaperVersion | None:
+    def paper(self, kind: str) -> PaperVersion | None:
         """The version of this paper that was ordered by."""
         return next((paper for paper in self.papers if paper["kind"] == kind), None)

@@ -19,7 +19,7 @@ from booking.views.visitor import guest_of
 from coaching_site import networks
 
 
-@dataclass
+@dataclass(frozen=True)
 class Ordering:
     """An order on its way: what the page shows, and what its button brought along."""
 
@@ -38,12 +38,6 @@ class Ordering:
             early_start=bool(self.form.cleaned_data.get("early_start")),
             network=networks.network_of(request),
             now=now,
-        )
-
-    def ask_again(self) -> None:
-        """Show the page as it is now; what was declared to the old one does not count for it."""
-        self.form = OrderForm(
-            asks_for_early_start=self.later_from is not None, seen=self.page.sha256
         )
 
 

@@ -66,8 +66,9 @@ def review(request: HttpRequest, token: str) -> HttpResponse:
         page["question"] = error.message
         return render(request, "booking/review.html", page, status=409 if is_sent else 200)
     except (OrderChanged, EarlyStartMissing) as error:
-        assert order is not None
-        order.ask_again()
+        # Shown as it is now; what was declared to the old page does not count for it.
+        booking.refresh_from_db()
+        page["order"] = ordering(booking, now=now)
         return _review_with(request, page, booking, problem=error.message, status=409)
     except SlotRefused as error:
         page["refusal"] = error.message

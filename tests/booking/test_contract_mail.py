@@ -16,18 +16,13 @@ from tests.booking.conftest import ADA, hold
 from tests.booking.desk import pay
 from tests.booking.papers import address_of, words_in
 from tests.booking.test_orders import COMPANY
-from tests.mail_server import html, text
+from tests.mail_server import attachments, html, text
 from tests.pages.test_legal import publish
 
 pytestmark = pytest.mark.usefixtures("clock", "whole")
 
 DAY = timedelta(days=1)
 PARTS = ("Anzahlungsrechnung-TEST-2027-0001.pdf", "AGB.pdf", "Widerrufsbelehrung.pdf", "termin.ics")
-
-
-def files(message) -> dict[str, bytes]:
-    parts = message.iter_attachments()
-    return {part.get_filename(): part.get_payload(decode=True) for part in parts}
 
 
 def ordered(booking: Booking, now) -> Booking:
@@ -51,7 +46,7 @@ def test_a_consumer_gets_every_paper_as_a_file(paid_type, stripe, mailbox, run_j
     run_jobs()
 
     [message] = mailbox.to(ADA.email)
-    attached = files(message)
+    attached = attachments(message)
 
     assert tuple(attached) == PARTS
     assert "Muster-Widerrufsformular" in words_in(attached["Widerrufsbelehrung.pdf"])
@@ -104,10 +99,10 @@ def test_a_company_gets_the_terms_and_no_right_it_has_not(
     run_jobs()
 
     [message] = mailbox.to(COMPANY.email)
-    assert tuple(files(message)) == (PARTS[0], "AGB.pdf", "termin.ics")
+    assert tuple(attachments(message)) == (PARTS[0], "AGB.pdf", "termin.ics")
     assert "Gebucht für ein Unternehmen: Rechenwerk." in plain(message)
     assert "Vertrag widerrufen" not in plain(message)
-    assert "Rechenwerk" in words_in(files(message)[PARTS[0]])
+    assert "Rechenwerk" in words_in(attachments(message)[PARTS[0]])
 
 
 def test_the_papers_are_those_it_was_ordered_by(paid_type, stripe, mailbox, run_jobs, whole, now):
@@ -124,14 +119,14 @@ def test_the_papers_are_those_it_was_ordered_by(paid_type, stripe, mailbox, run_
 
     [message] = mailbox.to(ADA.email)
     assert legal.current(LegalText.Kind.TERMS).number == 2
-    assert files(message)["AGB.pdf"] == legal.pdf_of(by)
+    assert attachments(message)["AGB.pdf"] == legal.pdf_of(by)
 
 
 def test_a_free_call_carries_its_calendar_file_alone(confirmed, mailbox, run_jobs):
     run_jobs()
 
     [message] = mailbox.to(ADA.email)
-    assert tuple(files(message)) == ("termin.ics",)
+    assert tuple(attachments(message)) == ("termin.ics",)
     assert "Dein Vertrag" not in plain(message)
 
 
@@ -145,4 +140,4 @@ def test_what_the_coach_entered_by_hand_comes_with_its_papers(paid_type, mailbox
     mail.confirmation_to_guest(entered)
 
     [message] = mailbox.to(ADA.email)
-    assert tuple(files(message)) == PARTS[1:]
+    assert tuple(attachments(message)) == PARTS[1:]

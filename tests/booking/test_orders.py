@@ -132,7 +132,7 @@ def test_the_proof_holds_the_words_the_box_the_papers_and_where_from(client, boo
         "\u00a0", " "
     )
     assert order.declarations == [{"text": orders.EARLY_START, "is_ticked": True}]
-    assert order.has_paper("terms") == {"kind": "terms", "number": 1, "sha256": terms.sha256}
+    assert order.paper("terms") == {"kind": "terms", "number": 1, "sha256": terms.sha256}
     assert [paper["kind"] for paper in order.papers] == ["terms", "privacy", "withdrawal"]
     assert order.network == "93.184.216.0/24"
     assert (booking.early_start_text, booking.early_start_at) == (orders.EARLY_START, now)
@@ -144,7 +144,7 @@ def test_a_company_declares_to_be_one_and_gets_no_withdrawal_notice(client, comp
     order = Order.objects.get()
     assert order.customer == "company"
     assert order.declarations == [{"text": orders.AS_A_COMPANY, "is_ticked": True}]
-    assert order.has_paper("withdrawal") is None
+    assert order.paper("withdrawal") is None
     assert "Widerrufsbelehrung</a>." not in words(client.get(address(company)))
 
 
