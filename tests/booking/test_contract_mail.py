@@ -141,3 +141,15 @@ def test_what_the_coach_entered_by_hand_comes_with_its_papers(paid_type, mailbox
 
     [message] = mailbox.to(ADA.email)
     assert tuple(attachments(message)) == PARTS[1:]
+
+
+def test_without_an_address_of_the_practice_the_sentence_is_still_whole(
+    paid_type, whole, mailbox, now
+):
+    whole.email = ""
+    whole.save()
+
+    mail.confirmation_to_guest(hold(paid_type, now=now))
+
+    [message] = mailbox.to(ADA.email)
+    assert "Bist du mit etwas unzufrieden, schreib mir." in plain(message)
