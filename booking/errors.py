@@ -234,7 +234,34 @@ class NotMatched(BookingError):
     message = "Ordne den Widerruf zuerst einem Termin zu."
 
 
+class MustGoBackWhole(BookingError):
+    """Something may be kept only of what was rendered early at the guest's request (BGB § 357a (2))."""
+
+    message = (
+        "Von diesem Widerruf darfst du nichts behalten: Das Gespräch hatte noch nicht begonnen, oder "
+        "der Gast hatte nicht verlangt, dass es vor Ablauf der Frist beginnt."
+    )
+
+
 class WithdrawalDecided(BookingError):
     """Somebody has decided already; that stays."""
 
     message = "Über diesen Widerruf ist schon entschieden."
+
+
+class OrderChanged(BookingError):
+    """What stands above the button is not what the guest read."""
+
+    message = (
+        "Inzwischen hat sich etwas an deiner Bestellung geändert. "
+        "Bitte lies sie noch einmal, bevor du buchst."
+    )
+
+
+class EarlyStartMissing(BookingError):
+    """A call inside the withdrawal period needs its guest's express request (BGB § 357a (2))."""
+
+    message = (
+        "Dein Termin liegt in der Widerrufsfrist. "
+        "Setz den Haken, damit das Gespräch davor stattfinden kann."
+    )

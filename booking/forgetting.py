@@ -22,6 +22,7 @@ from booking.models import (
     InvoicePayment,
     Notification,
     OneOffLink,
+    Order,
     Refund,
     Withdrawal,
     WithdrawalMail,
@@ -59,6 +60,12 @@ def drop_free_text(*, now: datetime) -> int:
     return _in_batches(
         over.filter(written), lambda pks: Booking.objects.filter(pk__in=pks).update(**NO_FREE_TEXT)
     )
+
+
+def drop_networks(*, now: datetime) -> int:
+    """Forget where orders came from, after three months."""
+    cutoff = periods.ORDER_NETWORKS.first_kept(now)
+    return Order.objects.filter(ordered_at__lt=cutoff).forget_networks()
 
 
 def make_old_nameless(*, now: datetime) -> int:
@@ -117,6 +124,7 @@ def make_nameless(pks: Collection[int]) -> None:
     rows.filter(status=Booking.Status.HELD).update(status=Booking.Status.EXPIRED, network="")
     rows.update(**NOBODY)
     BillingAddress.objects.filter(booking__in=pks).delete()
+    Order.objects.filter(booking__in=pks).forget_networks()
     OneOffLink.objects.filter(bookings__in=pks).update(note="")
     mails = Notification.objects.filter(booking__in=pks)
     mails.unsent().delete()
@@ -127,6 +135,8 @@ def delete_unfinished(pks: Collection[int]) -> None:
     """Delete bookings of `never_finished`, with their attempts to pay."""
     Alarm.objects.filter(deposit__booking__in=pks).delete()
     Deposit.objects.filter(booking__in=pks).delete()
+    with erasing():
+        Order.objects.filter(booking__in=pks).delete()
     Booking.objects.filter(pk__in=pks).delete()
 
 
@@ -140,6 +150,7 @@ def _delete_whole(pks: Collection[int]) -> None:
         Alarm.objects.filter(deposit__booking__in=pks).delete()
         Refund.objects.filter(deposit__booking__in=pks).delete()
         Deposit.objects.filter(booking__in=pks).delete()
+        Order.objects.filter(booking__in=pks).delete()
         Booking.objects.filter(pk__in=pks).delete()
 
 

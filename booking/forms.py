@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 import uuid
 from collections.abc import Callable, Iterable
@@ -13,16 +14,30 @@ from django.http import QueryDict
 from django.utils.html import escape
 from email_validator import EmailNotValidError, validate_email
 
-from booking.models import Answer, Booking, CallType, Question
-from booking.scheduling import Guest
+from booking import orders
+from booking.errors import EarlyStartMissing
+from booking.invoice_data import SMALL_CENTS
+from booking.models import Answer, BillingAddress, Booking, CallType, Question
+from booking.scheduling import Billing, Guest
 from coaching_site import spam
 from pages.consent import ConsentText
+
+Customer = Booking.Customer
 
 BREAKS = ("Cc", "Cs", "Zl", "Zp")
 PHONE_MARKS = frozenset("+()/.- \u00a0")
 FEWEST_DIGITS = 5
 LONGEST_LINE = 500
 LONGEST_TEXT = 2000
+# Fields of an invoice's address, in the order in which they are asked.
+ADDRESS = ("street", "postal_code", "city")
+OF_THE_ADDRESS = ("vat_id", *ADDRESS, "country")
+BILLING = ("company", *OF_THE_ADDRESS)
+GERMANY = "Deutschland"
+# Where invoices can be sent without asking a tax adviser, and how many digits a postal code has.
+COUNTRIES = {GERMANY: 5, "Österreich": 4}
+ABROAD = "Rechnungen an Unternehmen außerhalb Deutschlands schreibe ich von Hand. Schreib mir eine E-Mail."
+GERMAN_VAT_ID = re.compile(r"DE[0-9]{9}")
 # Kept with every booking that agreed to it, word for word.
 FOLLOWUP_CONSENT = "Ja, nach dem Gespräch darfst du mich per E-Mail um eine Rückmeldung bitten."
 
@@ -51,11 +66,9 @@ def one_spelling(address: str) -> str:
     return checked.normalized
 
 
-class DetailsForm(forms.Form):
-    """A guest's details for one type of call."""
-
-    name = forms.CharField(
-        label="Name",
+def name_field(label: str = "Name") -> forms.CharField:
+    return forms.CharField(
+        label=label,
         max_length=200,
         validators=[in_one_line],
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
@@ -64,16 +77,47 @@ class DetailsForm(forms.Form):
             "max_length": "Kürze deinen Namen auf höchstens 200 Zeichen.",
         },
     )
-    email = forms.CharField(
+
+
+def email_field(hint: str) -> forms.CharField:
+    return forms.CharField(
         label="E-Mail-Adresse",
         max_length=254,
-        help_text="Dorthin schicke ich die Bestätigung.",
+        help_text=hint,
         widget=forms.EmailInput(attrs={"autocomplete": "email", "spellcheck": "false"}),
         error_messages={
             "required": "Gib deine E-Mail-Adresse ein.",
             "max_length": "Diese E-Mail-Adresse ist zu lang.",
         },
     )
+
+
+class ConditionalField(forms.CharField):
+    """One that is needed or not, depending on another answer; so nothing calls it optional."""
+
+    is_conditional = True
+
+
+def line_field(label: str, *, most: int, autocomplete: str, missing: str) -> ConditionalField:
+    """One line of whom to bill."""
+    return ConditionalField(
+        label=label,
+        max_length=most,
+        required=False,
+        validators=[in_one_line],
+        widget=forms.TextInput(attrs={"autocomplete": autocomplete}),
+        error_messages={
+            "required": missing,
+            "max_length": f"Kürze das Feld „{label}“ auf höchstens {most} Zeichen.",
+        },
+    )
+
+
+class DetailsForm(forms.Form):
+    """A guest's details for one type of call. One that costs something asks whom to bill."""
+
+    name = name_field()
+    email = email_field("Dorthin schicke ich die Bestätigung.")
     phone = forms.CharField(
         label="Telefonnummer",
         max_length=40,
@@ -83,13 +127,56 @@ class DetailsForm(forms.Form):
             "max_length": "Kürze deine Telefonnummer auf höchstens 40 Zeichen.",
         },
     )
-    company = forms.CharField(
-        label="Firma",
-        max_length=200,
+    customer = forms.ChoiceField(
+        label="Wie buchst du?",
+        # No default: it must be a choice (BGB § 13 in case of doubt).
+        choices=[
+            (Customer.PRIVATE, "Ich buche privat oder auf eigene Rechnung"),
+            (Customer.COMPANY, "Ich buche für ein Unternehmen"),
+        ],
+        widget=forms.RadioSelect,
+        error_messages={
+            "required": "Wähle, ob du privat oder für ein Unternehmen buchst.",
+            "invalid_choice": "Wähle, ob du privat oder für ein Unternehmen buchst.",
+        },
+    )
+    company = line_field(
+        "Firma",
+        most=200,
+        autocomplete="organization",
+        missing="Nenn das Unternehmen. Oder wähle, dass du privat buchst.",
+    )
+    vat_id = forms.CharField(
+        label="USt-IdNr.",
+        max_length=20,
         required=False,
-        validators=[in_one_line],
-        widget=forms.TextInput(attrs={"autocomplete": "organization"}),
-        error_messages={"max_length": "Kürze den Namen der Firma auf höchstens 200 Zeichen."},
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        error_messages={"max_length": "Kürze die USt-IdNr. auf höchstens 20 Zeichen."},
+    )
+    street = line_field(
+        "Straße und Hausnummer",
+        most=120,
+        autocomplete="address-line1",
+        missing="Gib Straße und Hausnummer für die Rechnung ein.",
+    )
+    postal_code = line_field(
+        "Postleitzahl",
+        most=12,
+        autocomplete="postal-code",
+        missing="Gib die Postleitzahl für die Rechnung ein.",
+    )
+    city = line_field(
+        "Ort",
+        most=100,
+        autocomplete="address-level2",
+        missing="Gib den Ort für die Rechnung ein.",
+    )
+    country = forms.ChoiceField(
+        label="Land",
+        required=False,
+        choices=[(name, name) for name in COUNTRIES],
+        widget=forms.Select(attrs={"autocomplete": "country-name"}),
+        error_messages={"invalid_choice": "Wähle ein Land aus der Liste."},
     )
     topic = forms.CharField(
         label="Worum geht es dir?",
@@ -120,6 +207,18 @@ class DetailsForm(forms.Form):
             self.fields["phone"].help_text = call_type.place_detail
         else:
             del self.fields["phone"]
+        self.is_order = call_type.price_cents > 0
+        self.bills_everybody = call_type.price_cents > SMALL_CENTS
+        if self.bills_everybody:
+            for name in ADDRESS:
+                self.fields[name].required = True
+        if not self.is_order:
+            # A free call asks for the company as it asks for the topic: whoever likes may tell.
+            company = self.fields["company"]
+            assert isinstance(company, ConditionalField)
+            company.is_conditional = False
+            for name in ("customer", *OF_THE_ADDRESS):
+                del self.fields[name]
         self.questions = {_name(question.pk): question for question in questions}
         for name, question in self.questions.items():
             self.fields[name] = _field(question)
@@ -157,6 +256,12 @@ class DetailsForm(forms.Form):
             raise ValidationError("Gib eine Telefonnummer wie +49 170 1234567 ein.")
         return phone
 
+    def clean_vat_id(self) -> str:
+        vat_id = "".join(self.cleaned_data["vat_id"].split()).upper()
+        if vat_id and not GERMAN_VAT_ID.fullmatch(vat_id):
+            raise ValidationError("Eine deutsche USt-IdNr. besteht aus DE und neun Ziffern.")
+        return vat_id
+
     def clean_form_token(self) -> uuid.UUID:
         """The form's own mark. A mangled one is nobody's mistake: it gets a new one."""
         try:
@@ -174,18 +279,75 @@ class DetailsForm(forms.Form):
         return is_ticked
 
     def clean(self) -> dict[str, Any]:
+        if "customer" in self.cleaned_data:
+            self._check_billing(is_company=self.cleaned_data["customer"] == Customer.COMPANY)
         if not self.errors:  # else the fields have something better to say
             spam.check(self.data)
         return self.cleaned_data
 
+    def _check_billing(self, *, is_company: bool) -> None:
+        """What an invoice needs: of companies always, of others above the sum of a short one."""
+        for name in self._of_companies:
+            if not is_company:
+                # What stands there was not meant, and is not needed.
+                self.cleaned_data[name] = ""
+                self.errors.pop(name, None)
+            elif name in ("company", *ADDRESS) and self.cleaned_data.get(name) == "":
+                self.add_error(name, self.fields[name].error_messages["required"])
+        country = self.cleaned_data.get("country") or GERMANY
+        self.cleaned_data["country"] = country
+        if is_company and country != GERMANY:
+            self.add_error("country", ABROAD)
+        digits = self.cleaned_data.get("postal_code", "")
+        if digits and not re.fullmatch(rf"[0-9]{{{COUNTRIES[country]}}}", digits):
+            self.add_error(
+                "postal_code",
+                f"Eine Postleitzahl in {country} hat {COUNTRIES[country]} Ziffern.",
+            )
+
+    @property
+    def billing(self) -> Billing | None:
+        """Whom the invoice goes to, if that was asked and told."""
+        told = {name: self.cleaned_data.get(name, "") for name in OF_THE_ADDRESS}
+        return Billing(**told) if told["street"] else None
+
+    @property
+    def personal(self) -> list[forms.BoundField]:
+        """Who is coming, and as what they book."""
+        return [
+            self[name] for name in ("name", "email", "phone", "customer") if name in self.fields
+        ]
+
+    @property
+    def for_companies(self) -> list[forms.BoundField]:
+        """What is asked of companies alone."""
+        return [self[name] for name in self._of_companies if self.is_order]
+
+    @property
+    def for_everybody(self) -> list[forms.BoundField]:
+        """The address of everyone who gets a full invoice."""
+        return [self[name] for name in (*ADDRESS, "country") if self.bills_everybody]
+
+    @property
+    def about_the_call(self) -> list[forms.BoundField]:
+        """The rest, in order."""
+        shown = [*self.personal, *self.for_companies, *self.for_everybody]
+        names = {field.name for field in shown}
+        return [field for field in self.visible_fields() if field.name not in names]
+
+    @property
+    def _of_companies(self) -> tuple[str, ...]:
+        return ("company", "vat_id") if self.bills_everybody else BILLING
+
     def guest(self) -> Guest:
         """Who filled the form in."""
-        fields = ("name", "email", "company", "phone", "topic")
+        fields = ("name", "email", "company", "phone", "topic", "customer")
         typed = {field: self.cleaned_data.get(field, "") for field in fields}
         agreed = bool(self.cleaned_data.get("followup"))
         wants = bool(self.cleaned_data.get("newsletter"))
         return Guest(
             **typed,
+            billing=self.billing,
             answers=tuple(self._answers()),
             followup_consent_text=FOLLOWUP_CONSENT if agreed else "",
             newsletter_consent_text=self.newsletter.text if wants and self.newsletter else "",
@@ -197,19 +359,38 @@ class DetailsForm(forms.Form):
                 yield {"question_id": question.pk, "question": question.text, "answer": answer}
 
 
+def early_start_field() -> forms.BooleanField:
+    """The box that a consumer's call inside the withdrawal period needs. Never ticked beforehand."""
+    return forms.BooleanField(
+        label=orders.EARLY_START, error_messages={"required": EarlyStartMissing.message}
+    )
+
+
+class EarlyStartForm(forms.Form):
+    """That box alone, for an appointment that moves into the period."""
+
+    early_start = early_start_field()
+
+
+class OrderForm(forms.Form):
+    """The one button of an order, with the box above it if it needs one."""
+
+    early_start = early_start_field()
+    # What was on the page: only that is ordered.
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(
+        self, data: QueryDict | None = None, *, asks_for_early_start: bool, seen: str = ""
+    ) -> None:
+        super().__init__(None if data is None else _storable(data), initial={"seen": seen})
+        if not asks_for_early_start:
+            del self.fields["early_start"]
+
+
 class WithdrawalForm(forms.Form):
     """Just what the law lets a trader ask for (BGB § 356a (2)): who, which contract, where to confirm."""
 
-    name = forms.CharField(
-        label="Dein Name",
-        max_length=200,
-        validators=[in_one_line],
-        widget=forms.TextInput(attrs={"autocomplete": "name"}),
-        error_messages={
-            "required": "Gib deinen Namen ein.",
-            "max_length": "Kürze deinen Namen auf höchstens 200 Zeichen.",
-        },
-    )
+    name = name_field("Dein Name")
     contract = forms.CharField(
         label="Welchen Vertrag widerrufst du?",
         max_length=500,
@@ -221,16 +402,7 @@ class WithdrawalForm(forms.Form):
             "max_length": "Kürze die Angabe zum Vertrag auf höchstens 500 Zeichen.",
         },
     )
-    email = forms.CharField(
-        label="E-Mail-Adresse",
-        max_length=254,
-        help_text="Dorthin geht sofort die Bestätigung, dass dein Widerruf eingegangen ist.",
-        widget=forms.EmailInput(attrs={"autocomplete": "email", "spellcheck": "false"}),
-        error_messages={
-            "required": "Gib deine E-Mail-Adresse ein.",
-            "max_length": "Diese E-Mail-Adresse ist zu lang.",
-        },
-    )
+    email = email_field("Dorthin geht sofort die Bestätigung, dass dein Widerruf eingegangen ist.")
     message = forms.CharField(
         label="Nachricht",
         max_length=5000,
@@ -289,11 +461,13 @@ def _field(question: Question) -> forms.Field:
 
 
 def _typed_before(held: Booking) -> dict[str, Any]:
-    fields = ("name", "email", "company", "phone", "topic", "form_token")
+    fields = ("name", "email", "customer", "company", "phone", "topic", "form_token")
+    billing = BillingAddress.objects.filter(booking=held).first() if held.price_cents else None
     answers = {_name(each["question_id"]): each["answer"] for each in held.answers}
     typed = {field: getattr(held, field) for field in fields} | answers
     return {
         **typed,
+        **({name: getattr(billing, name) for name in OF_THE_ADDRESS} if billing else {}),
         "followup": held.followup_consent_at is not None,
         "newsletter": bool(held.newsletter_consent_text),
     }

@@ -14,6 +14,7 @@ from booking.models import (
     Deposit,
     Invoice,
     Notification,
+    Order,
     Refund,
     Withdrawal,
 )
@@ -21,6 +22,8 @@ from booking.models.papers import owing_papers
 from coaching_site import german, stored
 
 OF_THE_SITE = ("id", "booking", "calendar", "call_type", "one_off", "form_token", "network")
+# The network is a person's, whatever it is to the site.
+ORDER_SHOWN = ("id", "booking", "declarations", "papers", "sha256")
 OF_STRIPE = ("key", "request", "session_url", "deposit", "tries")
 
 
@@ -38,6 +41,10 @@ def everything_about(email: str) -> dict[str, object]:
         "Rechnungsanschriften": [
             stored.fields(row, leave_out=OF_THE_SITE)
             for row in BillingAddress.objects.filter(**of_them).order_by("pk")
+        ],
+        "Bestellungen": [
+            {**stored.fields(row, leave_out=ORDER_SHOWN), **_declared(row)}
+            for row in Order.objects.filter(**of_them).order_by("ordered_at")
         ],
         "Zahlungen": [
             stored.fields(row, leave_out=(*OF_THE_SITE, *OF_STRIPE))
@@ -143,6 +150,13 @@ def _told(booking: Booking) -> dict[str, object]:
         "Gespräch": booking.call_type.title,
         **stored.fields(booking, leave_out=OF_THE_SITE),
         "Antworten": answers,
+    }
+
+
+def _declared(order: Order) -> dict[str, object]:
+    return {
+        "Erklärungen": [each["text"] for each in order.declarations],
+        "Rechtstexte": order.versions,
     }
 
 

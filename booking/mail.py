@@ -11,9 +11,12 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from booking import ics
-from booking.models import Alarm, Booking, BusyFeed, Calendar, Invoice, Refund, Withdrawal
+from booking.models import Alarm, Booking, BusyFeed, Calendar, Invoice, Order, Refund, Withdrawal
+from booking.models.orders import contract_texts
 from booking.models.withdrawals import GERMAN_TIME
 from coaching_site import links, mail
+from pages import legal
+from pages.legal_models import LegalText
 from pages.models import Practice
 
 PURPOSE = "booking"
@@ -23,6 +26,7 @@ WITHDRAWAL_PURPOSE = "booking.withdrawal"
 
 
 def confirmation_to_guest(booking: Booking) -> None:
+    """The contract on a durable medium, with its papers as files: links are none (BGB § 312f (2))."""
     _send(
         "confirmation_guest",
         booking,
@@ -30,6 +34,7 @@ def confirmation_to_guest(booking: Booking) -> None:
         file=calendar_file(booking),
         method="REQUEST",
         papers=Invoice.objects.filter(booking=booking, deposit__isnull=False).live(),
+        legal_papers=_legal_papers(booking),
     )
 
 
@@ -320,10 +325,11 @@ def _send(
     file: bytes | None = None,
     method: str = "",
     papers: Iterable[Invoice] = (),
+    legal_papers: Iterable[mail.Attachment] = (),
     more: Mapping[str, object] | None = None,
     occasion: str = "",
 ) -> None:
-    papers = list(papers)
+    papers, legal_papers = list(papers), list(legal_papers)
     alternatives, files = _invitation(file, method)
     attachments = [
         mail.Attachment(paper.file_name, bytes(paper.pdf), "application/pdf") for paper in papers
@@ -335,6 +341,7 @@ def _send(
         context={
             "booking": booking,
             "papers": papers,
+            "legal_papers": legal_papers,
             "call_type": booking.call_type,
             "coach_zone": booking.calendar.tz,
             "guest_zone": booking.guest_zone,
@@ -346,8 +353,25 @@ def _send(
         key=f"booking/{booking.reference}/{occasion or template}"
         f"/{_instant(booking.start)}/{booking.sequence}",
         alternatives=alternatives,
-        attachments=[*attachments, *files],
+        attachments=[*attachments, *legal_papers, *files],
     )
+
+
+def _legal_papers(booking: Booking) -> list[mail.Attachment]:
+    """The texts of a contract, in the versions it was ordered by. Free calls need none."""
+    if not booking.price_cents:
+        return []
+    order = Order.objects.newest(booking)
+    return [
+        mail.Attachment(f"{kind.label}.pdf", _legal_pdf(kind, order), "application/pdf")
+        for kind in contract_texts(booking)
+    ]
+
+
+def _legal_pdf(kind: LegalText.Kind, order: Order | None) -> bytes:
+    known = order.paper(kind) if order else None
+    ordered_by = legal.version(kind, known["number"]) if known else None
+    return legal.pdf_of(ordered_by or legal.current(kind))
 
 
 def _invitation(

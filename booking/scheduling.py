@@ -11,10 +11,11 @@ import uuid
 from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from operator import attrgetter
+from typing import Any
 
 from django.db import IntegrityError, OperationalError, transaction
 from psycopg.errors import DeadlockDetected, ExclusionViolation, UniqueViolation
@@ -38,6 +39,7 @@ from booking.errors import (
 )
 from booking.models import (
     Answer,
+    BillingAddress,
     Booking,
     Calendar,
     CallType,
@@ -61,6 +63,17 @@ DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
+class Billing:
+    """The rest of whom to bill, besides the guest's name and company."""
+
+    street: str
+    postal_code: str
+    city: str
+    country: str
+    vat_id: str = ""
+
+
+@dataclass(frozen=True)
 class Guest:
     """Who wants the call, as typed into the form and checked."""
 
@@ -74,6 +87,14 @@ class Guest:
     followup_consent_text: str = ""
     # The same for the newsletter, which another job than the booking's own mails looks after.
     newsletter_consent_text: str = ""
+    # As a consumer or a company; "" if nobody asked.
+    customer: str = ""
+    billing: Billing | None = None
+
+    def of_the_booking(self) -> dict[str, Any]:
+        """What stands in the booking's own row."""
+        own = (field.name for field in fields(self) if field.name != "billing")
+        return {name: getattr(self, name) for name in own}
 
 
 def lock(calendar: Calendar) -> None:
@@ -213,12 +234,13 @@ def hold(
             booking.status = Booking.Status.HELD
             booking.held_until = now + HOLD_LIFE
             booking.network = network
-        for field, value in asdict(guest).items():
+        for field, value in guest.of_the_booking().items():
             setattr(booking, field, value)
         booking.followup_consent_at = now if guest.followup_consent_text else None
         booking.visitor_zone = visitor_zone
         booking.one_off = call_type.one_off
         compiled.save(booking)
+        _bill_to(booking, guest, is_new=known is None)
         return booking
 
 
@@ -397,7 +419,7 @@ def book_by_hand(
     with alone_in(call_type.calendar):
         _free_expired_holds(call_type.calendar, now=now)
         booking = Booking(
-            **asdict(guest),
+            **guest.of_the_booking(),
             form_token=form_token,
             made_by=Booking.Side.COACH,
             overridden=overridden,
@@ -510,6 +532,15 @@ def _leave_room(network: str, *, besides: Booking | None, now: datetime) -> None
         first = ends[-HOLDS_PER_NETWORK]
         assert first is not None, "booking_held_until_a_time"
         raise TooManyHolds(first - now)
+
+
+def _bill_to(booking: Booking, guest: Guest, *, is_new: bool) -> None:
+    """Whom the invoice will go to. A new booking without an address asks the database nothing."""
+    if guest.billing is not None:
+        address = {"name": guest.name, "company": guest.company, **asdict(guest.billing)}
+        BillingAddress.objects.update_or_create(booking=booking, defaults=address)
+    elif not is_new:
+        BillingAddress.objects.filter(booking=booking).delete()
 
 
 def _opened_holidays(calendar: Calendar) -> list[date]:

@@ -15,8 +15,8 @@ from itertools import pairwise
 from django.db import transaction
 
 from booking import cancellation, notices, public_holidays
-from booking.errors import NotMatched, RefundChanged, WithdrawalDecided
-from booking.models import Booking, Notification, Withdrawal, WithdrawalMail
+from booking.errors import MustGoBackWhole, NotMatched, RefundChanged, WithdrawalDecided
+from booking.models import Booking, Calendar, Notification, Withdrawal, WithdrawalMail
 from booking.models.bookings import REFERENCE_LENGTH
 from booking.models.withdrawals import GERMAN_TIME
 from coaching_site import german, jobs
@@ -105,24 +105,20 @@ def match_by_hand(withdrawal: Withdrawal, booking: Booking, *, now: datetime) ->
         return row
 
 
-def is_consumer(booking: Booking) -> bool:
-    """Whether this guest may withdraw at all (BGB §§ 13, 312g).
-
-    Nobody is asked yet whether they book for a company, so everybody is taken for a consumer.
-    """
-    del booking
-    return True
-
-
 def last_day(booking: Booking) -> date | None:
-    """The last day of the withdrawal period in Germany; None where there is no right to withdraw.
+    """The last day of the withdrawal period in Germany; None where there is no right to withdraw."""
+    if booking.confirmed_at is None or not booking.is_contract_of_a_consumer:
+        return None
+    return last_day_from(booking.confirmed_at, booking.calendar)
+
+
+def last_day_from(concluded_at: datetime, calendar: Calendar) -> date:
+    """The last day of the period of a contract concluded then.
 
     A weekend or a public holiday at its end moves it to the next working day (BGB § 193).
     """
-    if booking.confirmed_at is None or not booking.price_cents or not is_consumer(booking):
-        return None
-    day = booking.confirmed_at.astimezone(GERMAN_TIME).date() + PERIOD
-    while _is_free(day, booking.calendar.federal_state):
+    day = concluded_at.astimezone(GERMAN_TIME).date() + PERIOD
+    while _is_free(day, calendar.federal_state):
         day += timedelta(days=1)
     return day
 
@@ -136,6 +132,18 @@ def is_inside_period(withdrawal: Withdrawal) -> bool:
 def end_of(day: date) -> datetime:
     """24:00 of a day in Germany."""
     return datetime.combine(day + timedelta(days=1), time(), GERMAN_TIME)
+
+
+def may_keep_some(withdrawal: Withdrawal) -> bool:
+    """Whether less than everything may go back.
+
+    Of a withdrawal in time only if the guest asked for the early start and the call had begun
+    (BGB § 357a (2)). What the coach grants beyond that right is theirs to decide.
+    """
+    booking = withdrawal.booking
+    if booking is None or not is_inside_period(withdrawal):
+        return True
+    return booking.early_start_at is not None and booking.start <= withdrawal.received_at
 
 
 def refundable_cents(booking: Booking) -> int:
@@ -157,7 +165,8 @@ def accept(
 
     `back_cents` less than there is needs a `note`: what was rendered early is paid for
     (BGB § 357a (2)). `left_cents` is what the coach saw. The refund brings its Stornorechnung, once
-    Stripe has confirmed it. Raises NotMatched, NotBooked, NothingToRefund or RefundChanged.
+    Stripe has confirmed it. Raises NotMatched, NotBooked, NothingToRefund, RefundChanged or
+    MustGoBackWhole.
     """
     with transaction.atomic():
         same = _lock_all_that_say_so(withdrawal)
@@ -168,10 +177,12 @@ def accept(
             raise NotMatched
         if left_cents != refundable_cents(row.booking):
             raise RefundChanged
+        is_whole = back_cents == left_cents
+        if not (is_whole or may_keep_some(row)):
+            raise MustGoBackWhole
         row.refund = cancellation.cancel_for_withdrawal(
             row.booking, refund_cents=back_cents, who=by, now=now
         )
-        is_whole = back_cents == left_cents
         row.note = "" if is_whole else note
         row.status = Withdrawal.Status.REFUNDED if is_whole else Withdrawal.Status.PARTLY
         _decide(row, same, by=by, now=now)

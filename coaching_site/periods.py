@@ -79,7 +79,7 @@ FREE_TEXT = Period(
     months=6,
 )
 BOOKINGS = Period(
-    "Name und Kontakt zu Terminen",
+    "Name, Kontakt und Rechnungsanschrift zu Terminen",
     "Verjährung von Ansprüchen",
     "booking.forgetting.make_old_nameless",
     years=3,
@@ -106,6 +106,12 @@ NETWORKS = Period(
     "gekürzte IP-Adresse der Anmeldung",
     "Nachweis der Anmeldung",
     "newsletter.subscriptions.forget_networks",
+    days=90,
+)
+ORDER_NETWORKS = Period(
+    "gekürzte IP-Adresse einer Bestellung",
+    "Nachweis der Bestellung",
+    "booking.forgetting.drop_networks",
     days=90,
 )
 PROOFS = Period(
@@ -169,6 +175,7 @@ ALL: Sequence[Period] = (
     UNFINISHED,
     FREE_TEXT,
     BOOKINGS,
+    ORDER_NETWORKS,
     INVOICES,
     WITHDRAWALS,
     UNCONFIRMED,

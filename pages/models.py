@@ -28,13 +28,6 @@ def real_iban(value: str) -> None:
         raise ValidationError("Diese IBAN stimmt nicht. Prüf sie Ziffer für Ziffer.")
 
 
-# What an order for money must do and this version does not yet (BGB §§ 312f, 356, 357a): ask whether
-# somebody books privately or for a company, ask for an early start, send the papers as files.
-NOT_YET = (
-    "Bestellablauf (privat oder Firma, Beginn vor Ablauf der Widerrufsfrist, Texte als Anhang)",
-)
-
-
 class Practice(models.Model):
     """The practice: operator, profile and claims. One row; until it is saved, the defaults hold."""
 
@@ -258,6 +251,7 @@ class Practice(models.Model):
         return [labels[name] for name in required if not getattr(self, name).strip()]
 
     def placeholders(self) -> list[str]:
-        """What must be there before real money may come in: the imprint whole, the papers final."""
+        """What must be there before real money may come in: imprint and invoices whole, papers final."""
+        empty = dict.fromkeys([*self.missing(), *self.missing_for_invoices()])
         drafts = [f"{paper} (noch Entwurf)" for paper in unfinished(timezone.localdate())]
-        return [*self.missing(), *drafts, *NOT_YET]
+        return [*empty, *drafts]

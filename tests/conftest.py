@@ -12,7 +12,19 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from pages.models import Practice
 from tests import mail_server
+
+# Who runs the practice, as far as an imprint must say it.
+OPERATOR = {
+    "first_name": "Vorname",
+    "last_name": "Nachname",
+    "street": "Teststraße 1",
+    "postal_code": "10115",
+    "city": "Berlin",
+    "email": "hallo@praxis.example",
+    "phone": "+49 30 1234",
+}
 
 
 @pytest.fixture(scope="session")
@@ -57,3 +69,17 @@ def run_jobs(db) -> Callable[[], list[str]]:
 def now() -> datetime:
     """A Monday morning in Berlin (09:00), long before anything booked in the tests."""
     return datetime(2027, 3, 1, 8, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def whole(db) -> Practice:
+    """Everything a legal text asks for is there."""
+    return Practice.objects.create(
+        pk=1,
+        **OPERATOR,
+        vat_id="DE123456789",
+        hosting_provider="Hoster, Ort",
+        mail_provider="Versender, Ort",
+        video_provider="Video, Ort",
+        supervisory_authority="Aufsicht, Ort",
+    )

@@ -96,7 +96,16 @@ FLOORS = {
         "middleware",
         "health",
     ),
-    4: ("cancellation", "checkout", "by_hand", "withdrawals", "people", "retention", "audit"),
+    4: (
+        "cancellation",
+        "checkout",
+        "by_hand",
+        "withdrawals",
+        "orders",
+        "people",
+        "retention",
+        "audit",
+    ),
     5: ("forms", "import_forms", "issue_forms"),
     6: (
         "views",

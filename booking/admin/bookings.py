@@ -16,6 +16,7 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.html import format_html_join, linebreaks
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.views.decorators.http import require_POST
@@ -23,7 +24,7 @@ from django.views.decorators.http import require_POST
 from booking import attendance, invoicing, scheduling
 from booking.admin import billing, by_hand, cancelling, links, money, refunding, why
 from booking.errors import BookingError, RequestOver
-from booking.models import Booking, Deposit, Invoice, Notification
+from booking.models import Booking, Deposit, Invoice, Notification, Order
 from coaching_site import german
 from coaching_site.desk.csv_export import csv_response
 from coaching_site.desk.read_only import ReadOnly
@@ -121,6 +122,28 @@ class NotificationInline(ReadOnly, admin.TabularInline[Notification, Booking]):
     extra = 0
 
 
+class OrderInline(ReadOnly, admin.StackedInline[Order, Booking]):
+    """What the guest saw and declared: the proof, should anybody ask."""
+
+    model = Order
+    fields = ["ordered_at", "customer", "button", "words", "declared", "versions", "network"]
+    readonly_fields = ["words", "declared", "versions"]
+    extra = 0
+    verbose_name_plural = "Bestellung"
+
+    @admin.display(description="Über dem Knopf stand")
+    def words(self, order: Order) -> SafeString:
+        return SafeString(linebreaks(order.summary, autoescape=True))
+
+    @admin.display(description="Erklärt wurde")
+    def declared(self, order: Order) -> SafeString | str:
+        return format_html_join("", "<p>{}</p>", ([each["text"]] for each in order.declarations))
+
+    @admin.display(description="Es galten")
+    def versions(self, order: Order) -> str:
+        return ", ".join(order.versions)
+
+
 @admin.register(Booking)
 class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
     list_display = ["when", "name", "call_type", "about", "status", "paid", "mails"]
@@ -130,7 +153,7 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
     search_fields = ["name", "email", "reference"]
     search_help_text = "Name, E-Mail-Adresse oder Buchungsnummer"
     date_hierarchy = "start"
-    inlines = [NotificationInline]
+    inlines = [OrderInline, NotificationInline]
     actions = ["accept", "cancel", "mark_no_show", "take_no_show_back", "export"]
     fieldsets = [
         (None, {"fields": ["reference", "status", "call_type", "when"]}),
@@ -141,6 +164,7 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
                     "name",
                     "email",
                     "phone",
+                    "customer",
                     "company",
                     "topic",
                     "answered",
@@ -167,6 +191,7 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
                     "no_show_at",
                     "followup_consent_text",
                     "followup_consent_at",
+                    "early_start_at",
                 ]
             },
         ),

@@ -21,7 +21,7 @@ from django.utils.safestring import SafeString
 from booking import invoicing, withdrawals
 from booking.admin import billing, links
 from booking.admin.fields import EurosField
-from booking.errors import BookingError
+from booking.errors import BookingError, MustGoBackWhole
 from booking.models import Booking, Invoice, Withdrawal, WithdrawalMail
 from booking.models.withdrawals import GERMAN_TIME
 from coaching_site import german
@@ -78,9 +78,11 @@ class AcceptForm(forms.Form):
     # What the coach saw when they decided.
     left = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
 
-    def __init__(self, data: Mapping[str, Any] | None = None, *, left: int) -> None:
+    def __init__(
+        self, data: Mapping[str, Any] | None = None, *, left: int, may_keep_some: bool
+    ) -> None:
         super().__init__(data, initial={"amount": left, "left": left})
-        self.there = left
+        self.there, self.may_keep_some = left, may_keep_some
         self.fields["amount"].help_text = f"Bezahlt und noch da: {german.euros(left)}."
 
     def clean(self) -> dict[str, Any]:
@@ -94,6 +96,8 @@ class AcceptForm(forms.Form):
             )
         if amount is not None and amount > self.there:
             self.add_error("amount", f"Höchstens {german.euros(self.there)}.")
+        elif amount is not None and amount < self.there and not self.may_keep_some:
+            self.add_error("amount", MustGoBackWhole.message)
         elif amount is not None and amount < self.there and not cleaned.get("note"):
             self.add_error("note", "Schreib, warum nicht alles zurückgeht.")
         return cleaned
@@ -135,12 +139,15 @@ class WithdrawalAdmin(ReadOnly, admin.ModelAdmin[Withdrawal]):
     search_help_text = "Name, E-Mail-Adresse, Angaben zum Vertrag oder Buchungsnummer"
     readonly_fields = [
         *("what_to_do", "due", "state", "received", "booking_link", "match", "period"),
-        *("call", "money", "decision", "papers", "told"),
+        *("early_start", "call", "money", "decision", "papers", "told"),
     ]
     fieldsets = [
         ("Was zu tun ist", {"fields": ["what_to_do", "due", "state"]}),
         ("Erklärung", {"fields": ["received", "name", "contract", "email", "message"]}),
-        ("Vertrag", {"fields": ["booking_link", "match", "period", "call", "money"]}),
+        (
+            "Vertrag",
+            {"fields": ["booking_link", "match", "period", "early_start", "call", "money"]},
+        ),
         ("Entscheidung", {"fields": ["decision", "note", "papers"]}),
         ("Mails", {"fields": ["told"]}),
     ]
@@ -224,6 +231,13 @@ class WithdrawalAdmin(ReadOnly, admin.ModelAdmin[Withdrawal]):
         inside = "in der Frist" if withdrawals.is_inside_period(withdrawal) else "nach der Frist"
         return f"Bis {german.short_date(day)}, 24:00 Uhr. Der Widerruf kam {inside}."
 
+    @admin.display(description="Früher Beginn")
+    def early_start(self, withdrawal: Withdrawal) -> str:
+        booking = withdrawal.booking
+        if booking is None or booking.early_start_at is None:
+            return "nicht verlangt" if booking else NOTHING
+        return f"verlangt: {links.moment(booking.early_start_at, GERMAN_TIME)}"
+
     @admin.display(description="Gespräch")
     def call(self, withdrawal: Withdrawal) -> str:
         booking = withdrawal.booking
@@ -281,7 +295,11 @@ class WithdrawalAdmin(ReadOnly, admin.ModelAdmin[Withdrawal]):
             messages.info(request, sentence)
             return redirect(back)
         left = withdrawals.refundable_cents(withdrawal.booking)
-        form = AcceptForm(request.POST.dict() if request.method == "POST" else None, left=left)
+        form = AcceptForm(
+            request.POST.dict() if request.method == "POST" else None,
+            left=left,
+            may_keep_some=withdrawals.may_keep_some(withdrawal),
+        )
         if form.is_valid():
             asked = form.cleaned_data
             try:
@@ -391,11 +409,16 @@ def advice(withdrawal: Withdrawal) -> str:
             "Der Widerruf kam nicht in der Frist, oder es gibt kein Widerrufsrecht. "
             "Du darfst ihn trotzdem annehmen; sonst entscheide „Ohne Wirkung“."
         )
+    if _was_held(withdrawal) and booking.early_start_at is None:
+        return (
+            "Nimm ihn an. Das Gespräch hat schon stattgefunden, aber der Gast hatte nicht verlangt, "
+            "dass du vor Ablauf der Frist beginnst: Es geht alles zurück."
+        )
     if _was_held(withdrawal):
         return (
-            "Das Gespräch hat schon stattgefunden. Nur wenn der Gast verlangt hat, dass du vor Ablauf der "
-            "Frist beginnst, und von den Folgen wusste, darfst du dafür etwas behalten. "
-            "War es ganz erbracht, kann das Widerrufsrecht erloschen sein. Frag im Zweifel nach."
+            "Das Gespräch hat schon stattgefunden, und der Gast hatte verlangt, dass du vor Ablauf der "
+            "Frist beginnst. Was du erbracht hast, darfst du anteilig behalten; war es ganz erbracht, "
+            "kann das Widerrufsrecht erloschen sein. Frag im Zweifel nach."
         )
     return "Nimm ihn an: Der Termin wird abgesagt, und das Geld geht zurück."
 

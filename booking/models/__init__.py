@@ -12,6 +12,7 @@ from booking.models.calendar import (
     payments_are_on,
 )
 from booking.models.feeds import BusyFeed, BusyTime
+from booking.models.orders import Order
 from booking.models.papers import (
     BillingAddress,
     Invoice,
@@ -42,6 +43,7 @@ __all__ = [
     "InvoiceSequence",
     "Notification",
     "OneOffLink",
+    "Order",
     "Question",
     "Refund",
     "StripeEvent",

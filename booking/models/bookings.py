@@ -47,6 +47,12 @@ class TsTzRange(Func):
     output_field: ClassVar[models.Field[object, object]] = DateTimeRangeField()
 
 
+def text_and_time(name: str) -> Q:
+    """Both the words somebody agreed to and when they did, or neither."""
+    text, at = f"{name}_text", f"{name}_at__isnull"
+    return Q(**{text: "", at: True}) | (~Q(**{text: ""}) & Q(**{at: False}))
+
+
 def new_reference() -> str:
     """A short code a guest can read out, and nobody can guess."""
     return "".join(secrets.choice(REFERENCE_LETTERS) for _ in range(REFERENCE_LENGTH))
@@ -161,6 +167,12 @@ class Booking(models.Model):
         GUEST = "guest", "Gast"
         COACH = "coach", "Coach"
 
+    class Customer(models.TextChoices):
+        """As what somebody orders. Who was never asked is taken for a consumer (BGB § 13)."""
+
+        PRIVATE = "private", "privat"
+        COMPANY = "company", "für ein Unternehmen"
+
     calendar = models.ForeignKey(
         Calendar, models.PROTECT, related_name="bookings", verbose_name="Kalender"
     )
@@ -212,6 +224,9 @@ class Booking(models.Model):
 
     name = models.CharField("Name", max_length=200)
     email = models.EmailField("E-Mail-Adresse")
+    customer = models.CharField(
+        "bucht", max_length=7, choices=Customer, blank=True, default="", db_default=""
+    )
     company = models.CharField("Firma", max_length=200, blank=True)
     phone = models.CharField("Telefon", max_length=40, blank=True)
     topic = models.TextField("Worum es geht", max_length=2000, blank=True)
@@ -244,6 +259,13 @@ class Booking(models.Model):
     followup_consent_at = models.DateTimeField("zugestimmt am", null=True, blank=True)
     newsletter_consent_text = models.TextField(
         "Wunsch nach dem Newsletter", blank=True, db_default="", default=""
+    )
+    # That the call shall take place before the withdrawal period ends (BGB §§ 356, 357a).
+    early_start_text = models.TextField(
+        "Verlangen des frühen Beginns", blank=True, db_default="", default=""
+    )
+    early_start_at = models.DateTimeField(
+        "Beginn vor Ablauf der Widerrufsfrist verlangt", null=True, blank=True
     )
 
     objects = BookingQuerySet.as_manager()
@@ -355,9 +377,19 @@ class Booking(models.Model):
             ),
             models.CheckConstraint(
                 name="booking_followup_consent_has_text_and_time",
-                condition=Q(followup_consent_text="", followup_consent_at__isnull=True)
-                | (~Q(followup_consent_text="") & Q(followup_consent_at__isnull=False)),
+                condition=text_and_time("followup_consent"),
                 violation_error_message="Eine Zustimmung braucht ihren Text und ihren Zeitpunkt.",
+            ),
+            models.CheckConstraint(
+                name="booking_early_start_has_text_and_time",
+                condition=text_and_time("early_start"),
+                violation_error_message="Zum Verlangen gehören sein Text und sein Zeitpunkt.",
+            ),
+            models.CheckConstraint(
+                name="booking_for_a_company_names_it",
+                # Whoever was forgotten has no company any more.
+                condition=~Q(customer="company") | ~Q(company="") | Q(email=""),
+                violation_error_message="Wer für ein Unternehmen bucht, nennt es.",
             ),
         ]
 
@@ -402,6 +434,11 @@ class Booking(models.Model):
         """Held or no longer: not an appointment yet, so its guest may still change everything."""
         ran_out = self.status == self.Status.EXPIRED and not self.is_lapsed
         return ran_out or self.status == self.Status.HELD
+
+    @property
+    def is_contract_of_a_consumer(self) -> bool:
+        """Whether the law on consumers' contracts holds (BGB § 312): a price, and no company."""
+        return self.price_cents > 0 and self.customer != self.Customer.COMPANY
 
     @property
     def is_being_paid(self) -> bool:

@@ -49,6 +49,16 @@ class BillingAddress(models.Model):
     def __str__(self) -> str:
         return f"{self.name}, {self.city}"
 
+    @property
+    def lines(self) -> list[str]:
+        """What is told about it besides name and company."""
+        return [
+            self.street,
+            f"{self.postal_code} {self.city}",
+            self.country,
+            *filter(None, [self.vat_id]),
+        ]
+
 
 class InvoiceSequenceQuerySet(models.QuerySet["InvoiceSequence"]):
     def take(self, series: str, year: int) -> int:

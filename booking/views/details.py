@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from booking import checkout, feeds_sync, mail, scheduling
+from booking import checkout, feeds_sync, mail, orders, scheduling
 from booking.errors import BeingPaid, PaymentsAway, PaymentsRefused, SlotRefused, TooManyHolds
 from booking.forms import DetailsForm
 from booking.slots import Interval
@@ -48,6 +48,7 @@ def details(request: HttpRequest, address: str, start: datetime) -> HttpResponse
         "slot": Interval(start, start + call_type.duration),
         "visitor": visitor,
         "form": form,
+        "as_a_company": orders.AS_A_COMPANY,
     }
     try:
         if is_sent and form.is_valid():

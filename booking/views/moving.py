@@ -7,14 +7,16 @@ from datetime import date, datetime
 from functools import wraps
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from booking import feeds_sync, mail, scheduling
+from booking import feeds_sync, mail, orders, scheduling
 from booking.errors import NotMovable, SlotRefused, TooLateToMove
+from booking.forms import EarlyStartForm
 from booking.models import Booking
 from booking.slots import Interval
 from booking.views import choosing
@@ -71,10 +73,21 @@ def review(request: HttpRequest, booking: Booking, start: datetime) -> HttpRespo
         "visitor": mover_of(request, booking),
         "token": token,
     }
+    is_sent = request.method == "POST"
+    asks = booking.early_start_at is None and orders.must_ask_for_early_start(
+        booking, start=start, now=now
+    )
+    form = EarlyStartForm(request.POST if is_sent else None) if asks else None
+    page["form"] = form
     try:
-        if request.method == "POST":
+        if is_sent:
+            if form is not None and not form.is_valid():
+                return render(request, "booking/move.html", page, status=422)
             feeds_sync.freshen(booking.calendar, now=now)
-            scheduling.move(booking, start=start, by=Booking.Side.GUEST, now=now)
+            with transaction.atomic():
+                scheduling.move(booking, start=start, by=Booking.Side.GUEST, now=now)
+                if form is not None:
+                    orders.ask_for_early_start(booking, now=now)
             return redirect("booking:booked", token)
         scheduling.check(call_type, start=start, now=now, besides=booking)
     except SlotRefused as error:

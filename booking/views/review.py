@@ -16,7 +16,9 @@ from booking import checkout, feeds_sync, scheduling
 from booking.errors import (
     AlreadyCancelled,
     BeingPaid,
+    EarlyStartMissing,
     HoldRanOut,
+    OrderChanged,
     PaymentsAway,
     PaymentsRefused,
     PaymentUnclear,
@@ -24,6 +26,7 @@ from booking.errors import (
     SlotRefused,
 )
 from booking.models import Booking
+from booking.views.ordering import Ordering, ordering
 from booking.views.visitor import find_booking, guest_of, kindly_if_over, unknown_link
 
 
@@ -47,14 +50,26 @@ def review(request: HttpRequest, token: str) -> HttpResponse:
         return redirect("booking:booked", token)
     if not is_sent and booking.has_unclear_money:
         return redirect("booking:paid", token)
-    page = _page(booking, token)
+    order = None
+    if booking.needs_payment:
+        order = ordering(booking, sent=request.POST if is_sent else None, now=now)
+    page = _page(booking, token, order)
     try:
+        if order is not None and is_sent:
+            if not order.form.is_valid():
+                return render(request, "booking/review.html", page, status=422)
+            order.keep(booking, request, now=now)
         if is_sent:
             return _go_on(booking, token, again="erneut" in request.POST, now=now)
         scheduling.still_good(booking, now=now)
     except HoldRanOut as error:
         page["question"] = error.message
         return render(request, "booking/review.html", page, status=409 if is_sent else 200)
+    except (OrderChanged, EarlyStartMissing) as error:
+        # Shown as it is now; what was declared to the old page does not count for it.
+        booking.refresh_from_db()
+        page["order"] = ordering(booking, now=now)
+        return _review_with(request, page, booking, problem=error.message, status=409)
     except SlotRefused as error:
         page["refusal"] = error.message
         page["offers"] = scheduling.next_offers(
@@ -82,7 +97,8 @@ def release(request: HttpRequest, token: str) -> HttpResponse:
     try:
         booking = checkout.give_up(booking, now=timezone.now())
     except (BeingPaid, PaymentsAway, PaymentsRefused):
-        page = _page(booking, token)
+        order = ordering(booking, now=timezone.now()) if booking.needs_payment else None
+        page = _page(booking, token, order)
         problem = (
             "Der Zahlungsdienst antwortet gerade nicht, deshalb lässt sich die Zeit nicht freigeben. "
             "Sie wird von selbst wieder frei."
@@ -93,9 +109,10 @@ def release(request: HttpRequest, token: str) -> HttpResponse:
     return render(request, "booking/released.html", {"visitor": guest_of(booking)})
 
 
-def _page(booking: Booking, token: str) -> dict[str, object]:
+def _page(booking: Booking, token: str, order: Ordering | None) -> dict[str, object]:
     return {
         "booking": booking,
+        "order": order,
         "visitor": guest_of(booking),
         "token": token,
         "is_test_money": not settings.STRIPE_IS_LIVE,

@@ -10,16 +10,27 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from booking import checkout, scheduling
 from booking.models import Booking, Calendar, CallType, WeeklyHours
 from booking.scheduling import Guest
+from booking.views.ordering import ordering
 from tests.booking.money_invariants import problems, settle_down, time_of
 from tests.stripe_sandbox import Sandbox
 from tests.stripe_sandbox.webhooks import Answer
 
 ADA = Guest(name="Ada Müller", email="ada@example.org", company="Rechenwerk", topic="Mein Team")
 BEN = Guest(name="Ben O’Neil", email="ben@example.org")
+
+# What a form for a paid call asks besides who is coming.
+PRIVATELY = {
+    "customer": "private",
+    "street": "Rechenweg 1",
+    "postal_code": "10115",
+    "city": "Berlin",
+    "country": "Deutschland",
+}
 
 # The `now` of the tests is Monday, 1 March 2027, 09:00 in Berlin.
 NINE = datetime(2027, 3, 3, 8, 0, tzinfo=UTC)
@@ -145,6 +156,12 @@ def new_type(calendar: Calendar, **changes: object) -> CallType:
         **changes,
     }
     return CallType.objects.create(calendar=calendar, **values)
+
+
+def order_form(booking: Booking) -> dict[str, str]:
+    """What the button of a paid call brings along, with the box ticked that an early one needs."""
+    page = ordering(booking, now=timezone.now()).page
+    return {"seen": page.sha256, "early_start": "on"}
 
 
 def somebody() -> Guest:

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.urls import reverse
 
-from booking import deposits, invoicing
+from booking import deposits, invoicing, orders
 from booking.models import Booking, Deposit, Refund, Withdrawal, WithdrawalMail
 from tests.booking.conftest import ADA
 from tests.booking.desk import pay, queries, staff, words
@@ -116,7 +116,7 @@ def test_a_double_click_on_accept_refunds_once(desk, withdrawal):
     ("typed", "sentence"),
     [
         ({"amount": "150,01"}, "Höchstens 150,00 €."),
-        ({"amount": "50"}, "Schreib, warum nicht alles zurückgeht."),
+        ({"amount": "50"}, "Von diesem Widerruf darfst du nichts behalten"),
         ({"amount": "viel"}, "Schreib den Betrag wie 47,50."),
         ({"left": "1"}, "Inzwischen sind 150,00 € da."),
         ({"left": "kaputt"}, "Inzwischen sind 150,00 € da."),
@@ -130,7 +130,30 @@ def test_what_cannot_be_is_asked_again(desk, withdrawal, typed, sentence):
     assert not Refund.objects.exists()
 
 
-def test_part_of_the_money_goes_back_with_its_reason(desk, withdrawal):
+@pytest.fixture
+def rendered(withdrawal: Withdrawal, paid: Booking, now) -> Withdrawal:
+    """The call was held, early and at the guest's request, before it was withdrawn from."""
+    orders.ask_for_early_start(paid, now=now)
+    Booking.objects.update(start=now - timedelta(hours=2), end=now - timedelta(hours=1))
+    return withdrawal
+
+
+def test_a_part_needs_its_reason(desk, rendered):
+    shown = words(desk.post(page(rendered, "accept"), opened(desk, rendered, amount="50")))
+
+    assert "Schreib, warum nicht alles zurückgeht." in shown
+
+
+def test_the_desk_shows_whether_the_early_start_was_asked_for(desk, withdrawal, paid, now):
+    assert "nicht verlangt" in words(desk.get(page(withdrawal)))
+
+    orders.ask_for_early_start(paid, now=now)
+
+    assert "verlangt: " in words(desk.get(page(withdrawal)))
+
+
+def test_part_of_the_money_goes_back_with_its_reason(desk, rendered):
+    withdrawal = rendered
     fields = opened(desk, withdrawal, amount="100", note="Ein Drittel war erbracht.")
 
     desk.post(page(withdrawal, "accept"), fields)

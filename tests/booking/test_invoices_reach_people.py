@@ -37,7 +37,7 @@ def papers(message) -> list[tuple[str, bytes]]:
     return [
         (part.get_filename(), part.get_payload(decode=True))
         for part in parts
-        if part.get_content_type() == "application/pdf"
+        if part.get_content_type() == "application/pdf" and "echnung-" in part.get_filename()
     ]
 
 

@@ -64,7 +64,7 @@ from booking.models.payments import DepositQuerySet
 from booking.scheduling import Guest
 from coaching_site import spam
 from coaching_site.desk.models import Hits
-from tests.booking.conftest import new_type, point_to
+from tests.booking.conftest import PRIVATELY, new_type, order_form, point_to
 from tests.booking.money_invariants import problems, settle_down
 from tests.booking.papers import practice
 from tests.stripe_sandbox import Sandbox
@@ -101,7 +101,10 @@ class MoneyMachine(RuleBasedStateMachine):
         with connection.cursor() as cursor:
             # No invoice can be deleted, but a table of the tests' own can be emptied.
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            cursor.execute("TRUNCATE booking_invoice, booking_invoicesequence CASCADE")
+            cursor.execute(
+                "TRUNCATE booking_invoice, booking_invoicesequence, booking_order,"
+                " booking_billingaddress CASCADE"
+            )
             for model in ROWS:
                 cursor.execute(f"DELETE FROM {model._meta.db_table}")
         self.stripe.reset()
@@ -488,7 +491,9 @@ class MoneyMachine(RuleBasedStateMachine):
 
     def go_to_stripe(self, booking: Booking, *, again: bool = False) -> str | None:
         """Press the button; the session whose page the guest sees then, if it came to that."""
-        answer = self.post("review", booking, **({"erneut": "1"} if again else {}))
+        booking.refresh_from_db()
+        sent = order_form(booking) | ({"erneut": "1"} if again else {})
+        answer = self.post("review", booking, **sent)
         if answer.status_code != 303:
             return None
         session = str(answer["Location"]).rpartition("/")[2]
@@ -513,6 +518,7 @@ class MoneyMachine(RuleBasedStateMachine):
             email=email,
             form_token=token,
             stamp=spam.stamp(self.now - MINUTE),
+            **PRIVATELY,
         )
         return bool(answer.status_code == 302)
 

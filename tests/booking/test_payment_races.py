@@ -20,7 +20,7 @@ from booking.errors import BookingError, PaymentsAway
 from booking.models import Alarm, Booking, Deposit, Notification, Refund
 from booking.models.bookings import BookingQuerySet
 from booking.models.payments import DepositQuerySet, StripeEventQuerySet
-from tests.booking.conftest import BEN, hold
+from tests.booking.conftest import BEN, hold, order_form
 from tests.booking.test_races import at_once, kinds
 from tests.running_site import wait_until
 
@@ -41,7 +41,11 @@ def room_at_stripe(monkeypatch):
 
 
 def press_pay(booking: Booking) -> int:
-    return Client().post(reverse("booking:review", args=[mail.token(booking)])).status_code
+    return (
+        Client()
+        .post(reverse("booking:review", args=[mail.token(booking)]), order_form(booking))
+        .status_code
+    )
 
 
 def come_back(booking: Booking) -> int:

@@ -72,7 +72,9 @@ def test_the_review_names_the_real_end_of_the_hold(client, call_type, clock, now
 def test_the_summary_stands_right_before_its_button(client, call_type):
     html = words(client.get(send(client).url))
 
-    assert re.search(r'</dl> <form method="post"> <input type="hidden" name="csrf', html)
+    assert re.search(
+        r'</dl> <p class="actions"> <button type="submit" class="button">Kostenlos buchen', html
+    )
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from booking import cancellation, checkout, mail, scheduling, stripe_gateway
 from booking.models import Alarm, Booking, Deposit, Refund
 from coaching_site import spam
 from pages.models import Practice
-from tests.booking.conftest import ADA, BEN, NINE, hold, new_type
+from tests.booking.conftest import ADA, BEN, NINE, PRIVATELY, hold, new_type, order_form
 from tests.stripe_sandbox import Answer
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -40,7 +40,7 @@ def address(page: str, booking: Booking) -> str:
 def send_details(client, to=DETAILS, **changes):
     """A guest who took a minute to fill the form in."""
     made = spam.stamp(timezone.now() - MINUTE)
-    answers = {"name": ADA.name, "email": ADA.email, "topic": "Mein Team"}
+    answers = {"name": ADA.name, "email": ADA.email, "topic": "Mein Team", **PRIVATELY}
     return client.post(to, {**answers, "form_token": uuid.uuid4(), "stamp": made, **changes})
 
 
@@ -52,7 +52,7 @@ def booking(paid_type, now) -> Booking:
 @pytest.fixture
 def there(client, booking: Booking, stripe) -> Booking:
     """A guest who pressed the button and is looking at Stripe's page."""
-    assert client.post(address("pruefen", booking)).status_code == 303
+    assert client.post(address("pruefen", booking), order_form(booking)).status_code == 303
     return booking
 
 
@@ -128,13 +128,13 @@ def test_the_order_stands_directly_above_its_button_with_nothing_between(client,
     markup = client.get(address("pruefen", booking)).content.decode()
 
     found = re.search(
-        r'<dl class="summary order">(.*?)</dl>\s*<form method="post">\s*'
-        r'<input type="hidden" name="csrfmiddlewaretoken"[^>]*>\s*'
+        r'<dl class="summary order">(.*?)</dl>\s*'
         r'<p class="actions">\s*<button type="submit" class="button">',
         markup,
         re.DOTALL,
     )
     assert found
+    assert markup.index('name="early_start"') < found.start()
     # Links and boxes stand above, never between what is ordered and the button.
     assert not re.search(r"<a |<input", found[1])
 
@@ -182,7 +182,7 @@ def test_a_free_booking_looks_as_before(client, call_type, stripe, now):
 
 
 def test_the_button_leads_to_stripe_with_get(client, booking, stripe):
-    response = client.post(address("pruefen", booking))
+    response = client.post(address("pruefen", booking), order_form(booking))
 
     (session,) = stripe.sessions
     assert (response.status_code, response.url) == (303, session["url"])
@@ -203,7 +203,9 @@ def test_who_comes_back_reads_that_nothing_was_charged_and_goes_on_where_they_we
     assert "Nichts wurde abgebucht. Dein Termin ist noch bis 09:35 Uhr für dich gehalten." in words(
         page
     )
-    assert client.post(address("pruefen", there)).url == stripe.sessions[0]["url"]
+    assert (
+        client.post(address("pruefen", there), order_form(there)).url == stripe.sessions[0]["url"]
+    )
     assert len(stripe.sessions) == 1
 
 
@@ -227,8 +229,9 @@ def test_after_the_hold_the_guest_is_asked_once_more(client, there, stripe, cloc
     clock(now + 36 * MINUTE)
     review = address("pruefen", there)
 
-    asked = client.post(review)
-    again = client.post(review, {"erneut": "ja"})
+    sent = order_form(there)
+    asked = client.post(review, sent)
+    again = client.post(review, {**sent, "erneut": "ja"})
 
     assert asked.status_code == 409
     assert "jetzt noch einmal bestätigen?" in words(asked)
@@ -265,7 +268,7 @@ class TestAway:
     ):
         getattr(stripe.faults, trouble)(times=None)
 
-        response = client.post(address("pruefen", booking))
+        response = client.post(address("pruefen", booking), order_form(booking))
 
         html = words(response)
         assert response.status_code == 503
@@ -274,7 +277,7 @@ class TestAway:
         assert "für dich gehalten" in html
         assert LABEL in html
         stripe.faults.clear()
-        assert client.post(address("pruefen", booking)).status_code == 303
+        assert client.post(address("pruefen", booking), order_form(booking)).status_code == 303
 
     def test_the_way_back_says_that_the_payment_is_being_checked(
         self, client, there, stripe, trouble
@@ -319,7 +322,7 @@ class TestAway:
 def test_a_refused_key_is_told_in_a_sentence_and_alarms_the_coach(client, booking, stripe):
     stripe.faults.refuse(403, "no", on="POST /v1/checkout/sessions", times=None)
 
-    response = client.post(address("pruefen", booking))
+    response = client.post(address("pruefen", booking), order_form(booking))
 
     assert response.status_code == 503
     assert "Die Zahlung lässt sich gerade nicht öffnen." in words(response)
@@ -397,11 +400,11 @@ def test_money_for_a_time_that_was_gone_goes_back_and_other_times_are_offered(
 
 def test_money_that_does_not_fit_is_looked_at_by_the_coach(client, booking, stripe):
     stripe.faults.tamper(amount_total=14900)
-    client.post(address("pruefen", booking))
+    client.post(address("pruefen", booking), order_form(booking))
     stripe.pay(stripe.sessions[0]["id"])
 
     html = words(client.get(address("bezahlt", booking)))
-    pressed = client.post(address("pruefen", booking))
+    pressed = client.post(address("pruefen", booking), order_form(booking))
 
     assert "Zu deiner Zahlung gibt es eine Frage" in html
     assert "Zahl bitte nicht noch einmal." in html

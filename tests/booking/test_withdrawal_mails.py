@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from booking import invoicing, withdrawals
+from booking import invoicing, orders, withdrawals
 from booking.models import Booking, Refund, Withdrawal, WithdrawalMail
 from booking.tasks import owed_withdrawal_mails, send_withdrawal_mail
 from coaching_site import jobs
@@ -167,6 +167,7 @@ def test_accepting_tells_the_sum_takes_the_call_out_of_the_calendar_and_brings_t
 
 
 def test_less_than_everything_tells_why(paid, now, mailbox, run_jobs):
+    orders.ask_for_early_start(paid, now=now)
     after = paid.end
     withdrawal = declare(after, contract=paid.reference)
     accept(withdrawal, back=5000, note="Zwei Drittel waren erbracht.", now=after)

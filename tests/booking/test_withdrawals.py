@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.db import IntegrityError, transaction
 
-from booking import cancellation, deposits, invoicing, scheduling, withdrawals
-from booking.errors import NotMatched, RefundChanged, WithdrawalDecided
+from booking import cancellation, deposits, invoicing, orders, scheduling, withdrawals
+from booking.errors import MustGoBackWhole, NotMatched, RefundChanged, WithdrawalDecided
 from booking.models import (
     Booking,
     Deposit,
@@ -243,6 +243,7 @@ def test_a_withdrawal_goes_before_the_terms_of_cancelling(paid, now):
 
 
 def test_what_was_rendered_early_is_paid_for_and_the_reason_is_told(paid, now):
+    orders.ask_for_early_start(paid, now=now)
     after = paid.end + timedelta(hours=1)
 
     withdrawal = accept(
@@ -255,10 +256,40 @@ def test_what_was_rendered_early_is_paid_for_and_the_reason_is_told(paid, now):
 
 
 def test_less_than_everything_needs_a_reason(paid, now):
+    orders.ask_for_early_start(paid, now=now)
+    after = paid.end + timedelta(hours=1)
+
     with pytest.raises(IntegrityError, match="withdrawal_less_has_a_reason"), transaction.atomic():
-        accept(declare(now, contract=paid.reference), back=5000, now=now)
+        accept(declare(after, contract=paid.reference), back=5000, now=after)
 
     assert not Refund.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("asked_early", "when"),
+    [(False, "after the call"), (True, "before the call")],
+    ids=["held without the guest's asking for it", "asked for and not held yet"],
+)
+def test_nothing_is_kept_of_what_was_not_rendered_at_the_guests_request(
+    paid, asked_early, when, now
+):
+    if asked_early:
+        orders.ask_for_early_start(paid, now=now)
+    at = paid.end if when == "after the call" else now
+
+    with pytest.raises(MustGoBackWhole):
+        accept(declare(at, contract=paid.reference), back=5000, note="Eine Stunde.", now=at)
+
+    assert not Refund.objects.exists()
+
+
+def test_of_a_withdrawal_that_came_too_late_the_coach_may_give_back_a_part(paid, now):
+    late = now + timedelta(days=30)
+
+    assert (
+        accept(declare(late, contract=paid.reference), back=5000, note="Kulanz.", now=late).status
+        == "partly"
+    )
 
 
 def test_accepting_twice_is_the_same_as_once(paid, now):

@@ -19,6 +19,7 @@ HARMLESS = {
     "auth_user": {"username", "first_name", "last_name", "email"},
     "booking_booking": {
         "reference", "status", "visitor_zone", "made_by", "cancelled_by", "moved_by",
+        "customer", "early_start_text",
     },
     "booking_deposit": {
         "status", "session_id", "payment_intent", "dispute_id", "dispute_status",

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from tests.booking.conftest import PRIVATELY
 from tests.running_site import ROOT, TYPING_SECONDS, Visitor, wait_until
 
 # One after the other: each of them wants the machine for itself.
@@ -45,9 +46,9 @@ def test_a_newcomer_can_pay_without_an_account_and_with_processes_that_die(local
     times = guest.get(day)
     form = guest.get(times.links("/zeit/")[0])
     time.sleep(TYPING_SECONDS)
-    review = guest.post(form, name="Ada", email="ada@firma.example")
+    review = guest.post(form, name="Ada", email="ada@firma.example", **PRIVATELY)
 
-    at_stripe = guest.post(review)
+    at_stripe = guest.post(review, early_start="on")
     local_site.kill("payments")
     wait_until(lambda: guest.get(at_stripe.url).status == 200)
     booked = guest.post(guest.get(at_stripe.url), ende="bezahlen")

@@ -20,6 +20,7 @@ import pytest
 from django.db import connections
 
 from booking.models import Deposit
+from tests.booking.conftest import PRIVATELY
 from tests.booking.money_invariants import problems
 from tests.faults.conftest import LocalSite
 from tests.faults.test_kill import free_slots
@@ -97,14 +98,16 @@ class Crowd:
         form = visitor.get(slot)
         time.sleep(TYPING_SECONDS)
         review = self.seen(
-            visitor.post(form, name=f"Gast {number}", email=f"gast{number}@firma.example")
+            visitor.post(
+                form, name=f"Gast {number}", email=f"gast{number}@firma.example", **PRIVATELY
+            )
         )
         if "/pruefen/" not in review.url:
             return
-        checkout = self.seen(visitor.post(review))
+        checkout = self.seen(visitor.post(review, early_start="on"))
         if mood == "presses twice" or checkout.status == 503:
             time.sleep(SECONDS_A_GUEST)
-            checkout = self.seen(visitor.post(review))
+            checkout = self.seen(visitor.post(review, early_start="on"))
         if mood.startswith("gives up"):
             self.seen(visitor.post(review, review.url.replace("/pruefen/", "/freigeben/")))
         if mood == "gives up" or "/c/pay/" not in checkout.url:

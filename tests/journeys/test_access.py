@@ -15,7 +15,7 @@ from coaching_site import links
 from tests.journeys.looking import looking_window, problems
 from tests.journeys.test_booking import choose_a_time, link_in, mail_for, send
 from tests.journeys.test_newsletter import join, unsubscribe_link
-from tests.journeys.test_paying import ORDER, walk_to_the_review
+from tests.journeys.test_paying import order, walk_to_the_review
 from tests.running_site import Site
 
 TO_READ = [
@@ -112,13 +112,6 @@ def _answering(body: str) -> Callable[[Route], None]:
         route.fulfill(body=body, content_type="text/html")
 
     return answer
-
-
-def order(page: Page) -> None:
-    """Press the button, with whatever must be ticked before."""
-    for box in page.locator("main input[type=checkbox]").all():
-        box.check()
-    page.get_by_role("button", name=ORDER).click()
 
 
 def somebody() -> str:

@@ -54,8 +54,24 @@ def walk_to_the_review(page: Page, guest: str, *, day: int = 4) -> None:
     page.locator(".times a").first.click()
     page.get_by_label("Name").fill("Jörg O’Müller-Straße")
     page.get_by_label("E-Mail-Adresse").fill(guest)
+    page.get_by_label("Ich buche privat").check()
+    fill_in_the_address(page)
     send(page, "Weiter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Prüfen und buchen")
+
+
+def fill_in_the_address(page: Page) -> None:
+    page.get_by_label("Straße und Hausnummer").fill("Rechenweg 1")
+    page.get_by_label("Postleitzahl").fill("10115")
+    page.get_by_label("Ort", exact=True).fill("Berlin")
+
+
+def order(page: Page) -> None:
+    """Ask for the early start, if it is one, and press the button."""
+    box = page.get_by_label("Ich verlange ausdrücklich")
+    if box.count():
+        box.check()
+    page.get_by_role("button", name=ORDER).click()
 
 
 def heading(page: Page, words: str) -> None:
@@ -73,7 +89,7 @@ def test_from_the_landing_page_over_stripe_to_the_money_back(page, site):
     page.get_by_role("link", name="Sparring buchen").click()
     expect(page.get_by_text("Beim Buchen zahlst du 150,00 € an")).to_be_visible()
     walk_to_the_review(page, guest)
-    page.get_by_role("button", name=ORDER).click()
+    order(page)
 
     assert page.url.startswith(f"{site.stripe.base_url}/c/pay/")
     page.get_by_role("button", name="Bezahlen").click()
@@ -98,23 +114,23 @@ def test_from_the_landing_page_over_stripe_to_the_money_back(page, site):
 def test_the_order_and_its_button_fit_on_one_screen_of_a_phone(page):
     walk_to_the_review(page, new_guest(), day=5)
 
-    order = page.locator(".order").bounding_box()
+    summary = page.locator(".order").bounding_box()
     button = page.get_by_role("button", name=ORDER).bounding_box()
 
-    assert order
+    assert summary
     assert button
-    assert button["y"] + button["height"] - order["y"] <= 800
+    assert button["y"] + button["height"] - summary["y"] <= 800
 
 
 def test_the_link_back_from_stripe_resumes_where_the_guest_was(page, site):
     guest = new_guest()
     walk_to_the_review(page, guest, day=6)
-    page.get_by_role("button", name=ORDER).click()
+    order(page)
     at_stripe = page.url
 
     page.get_by_role("link", name="Zurück").click()
     expect(page.get_by_text("Nichts wurde abgebucht. Dein Termin ist noch bis")).to_be_visible()
-    page.get_by_role("button", name=ORDER).click()
+    order(page)
 
     assert page.url == at_stripe
     page.get_by_role("button", name="Bezahlen").click()
@@ -124,7 +140,7 @@ def test_the_link_back_from_stripe_resumes_where_the_guest_was(page, site):
 
 def test_the_browsers_back_button_shows_how_it_stands(page):
     walk_to_the_review(page, new_guest(), day=7)
-    page.get_by_role("button", name=ORDER).click()
+    order(page)
     expect(page.get_by_role("button", name="Bezahlen")).to_be_visible()
 
     page.go_back()
@@ -136,7 +152,7 @@ def test_the_browsers_back_button_after_paying_leads_to_the_booking(page, site):
     guest = new_guest()
     walk_to_the_review(page, guest, day=8)
     review = page.url
-    page.get_by_role("button", name=ORDER).click()
+    order(page)
     page.get_by_role("button", name="Bezahlen").click()
     heading(page, "Dein Termin ist gebucht")
 
@@ -149,7 +165,7 @@ def test_the_browsers_back_button_after_paying_leads_to_the_booking(page, site):
 def test_a_declined_card_costs_nothing_and_can_be_tried_again(page, site):
     guest = new_guest()
     walk_to_the_review(page, guest, day=9)
-    page.get_by_role("button", name=ORDER).click()
+    order(page)
     page.get_by_role("button", name="Karte ablehnen lassen").click()
     expect(page.get_by_text("Deine Karte wurde abgelehnt.")).to_be_visible()
     assert paid_rows(site, guest) == [("held", 0)]
@@ -162,7 +178,7 @@ def test_a_declined_card_costs_nothing_and_can_be_tried_again(page, site):
 def test_the_webhook_books_for_who_never_comes_back(page, site):
     guest = new_guest()
     walk_to_the_review(page, guest, day=3)
-    page.get_by_role("button", name=ORDER).click()
+    order(page)
 
     site.stripe.pay(page.url.rpartition("/")[2])
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.journeys.looking import looking_window, problems_at_the_desk
 from tests.journeys.test_booking import link_in, mail_for, send
 from tests.journeys.test_issues import sign_in
-from tests.journeys.test_paying import ORDER, heading, new_guest, walk_to_the_review
-from tests.running_site import Site
+from tests.journeys.test_paying import heading, new_guest, order, walk_to_the_review
 
 WHOLE = """
     UPDATE pages_practice SET first_name = 'Jana', last_name = 'Hart', street = 'Am Markt 1',
@@ -20,24 +18,9 @@ WHOLE = """
 """
 
 
-@pytest.fixture
-def page(browser: Browser, site: Site) -> Iterator[Page]:
-    """A phone without JavaScript."""
-    context = browser.new_context(
-        base_url=site.url,
-        viewport={"width": 360, "height": 800},
-        java_script_enabled=False,
-        locale="de-DE",
-        timezone_id="Europe/Berlin",
-    )
-    context.set_default_timeout(8000)
-    yield context.new_page()
-    context.close()
-
-
 def book_and_pay(page: Page, guest: str, *, day: int) -> None:
     walk_to_the_review(page, guest, day=day)
-    page.get_by_role("button", name=ORDER).click()
+    order(page)
     page.get_by_role("button", name="Bezahlen").click()
     heading(page, "Dein Termin ist gebucht")
 
@@ -50,9 +33,9 @@ def withdraw(page: Page) -> str:
     return page.url
 
 
-def test_from_the_paid_booking_to_the_refund_and_the_storno(page, browser, site):
+def test_from_the_paid_booking_to_the_refund_and_the_storno(phone, browser, site):
     site.query(WHOLE)
-    guest = new_guest()
+    page, guest = phone, new_guest()
     book_and_pay(page, guest, day=7)
     expect(page.get_by_text("ohne Angabe von Gründen widerrufen")).to_be_visible()
 
@@ -127,12 +110,12 @@ def test_the_coachs_pages_about_withdrawals_are_open_to_all(browser, site):
 
 
 @pytest.mark.parametrize("path", ["/", "/gibt-es-nicht/"])
-def test_the_button_is_big_enough_everywhere(page, path):
-    page.goto(path)
-    button = page.locator(".site-footer").get_by_role("link", name="Vertrag widerrufen")
+def test_the_button_is_big_enough_everywhere(phone, path):
+    phone.goto(path)
+    button = phone.locator(".site-footer").get_by_role("link", name="Vertrag widerrufen")
 
     for width in (320, 1280):
-        page.set_viewport_size({"width": width, "height": 800})
+        phone.set_viewport_size({"width": width, "height": 800})
         box = button.bounding_box()
         assert box
         assert min(box["height"], box["width"]) >= 44

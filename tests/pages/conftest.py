@@ -7,7 +7,6 @@ from datetime import time
 import pytest
 
 from booking.models import Calendar, WeeklyHours
-from pages.models import Practice
 
 
 @pytest.fixture
@@ -19,23 +18,3 @@ def calendar(db) -> Calendar:
         for day in range(1, 6)
     )
     return calendar
-
-
-@pytest.fixture
-def whole(db) -> Practice:
-    """Everything a legal text asks for is there."""
-    return Practice.objects.create(
-        pk=1,
-        first_name="Vorname",
-        last_name="Nachname",
-        street="Teststraße 1",
-        postal_code="10115",
-        city="Berlin",
-        email="hallo@praxis.example",
-        phone="+49 30 1234",
-        vat_id="DE123456789",
-        hosting_provider="Hoster, Ort",
-        mail_provider="Versender, Ort",
-        video_provider="Video, Ort",
-        supervisory_authority="Aufsicht, Ort",
-    )

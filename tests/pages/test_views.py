@@ -10,6 +10,7 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
 from pages.models import Practice
+from tests.conftest import OPERATOR
 
 pytestmark = pytest.mark.django_db
 
@@ -19,16 +20,7 @@ PUBLIC = ["/", "/angebot/", *PAPERS]
 
 @pytest.fixture
 def practice():
-    return Practice.objects.create(
-        pk=1,
-        first_name="Vorname",
-        last_name="Nachname",
-        street="Teststraße 1",
-        postal_code="10115",
-        city="Berlin",
-        email="hallo@praxis.example",
-        phone="+49 30 1234",
-    )
+    return Practice.objects.create(pk=1, **OPERATOR)
 
 
 @pytest.mark.parametrize("path", PUBLIC)
