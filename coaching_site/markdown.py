@@ -20,6 +20,7 @@ TAGS = {
 ATTRIBUTES = {
     "a": {"href"},
     "ol": {"start"},
+    "table": {"aria-label"},
     "th": {"scope"},
     **{f"h{level}": {"id"} for level in range(2, 7)},
 }
@@ -80,9 +81,15 @@ def _name_anchors(state: StateCore) -> None:
             opening.attrSet("id", found[1])
 
 
-def _scope_columns(state: StateCore) -> None:
-    for token in state.tokens:
-        if token.type == "th_open":
+def _name_tables(state: StateCore) -> None:
+    """A core rule: a table is called as the heading above it, its first row names the columns."""
+    name = ""
+    for token, words in zip(state.tokens, [*state.tokens[1:], None], strict=True):
+        if token.type == "heading_open" and words:
+            name = "".join(each.content for each in words.children or [])
+        elif token.type == "table_open" and name:
+            token.attrSet("aria-label", name)
+        elif token.type == "th_open":
             token.attrSet("scope", "col")
 
 
@@ -90,7 +97,7 @@ def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     parser.core.ruler.after("block", "name_anchors", _name_anchors)
     parser.core.ruler.push("rank_headings", rank_headings)
-    parser.core.ruler.push("scope_columns", _scope_columns)
+    parser.core.ruler.push("name_tables", _name_tables)
     # The house has no picture in its papers; a link to one would ask a stranger's server.
     return parser.disable("image")
 

@@ -42,10 +42,13 @@ def test_headings_are_ranked_below_the_title_and_may_name_their_anchor():
     assert "<h2>Drei {#BÖSE}</h2>" in html
 
 
-def test_a_table_names_its_columns():
-    html = markdown.html("| A | B |\n| --- | --- |\n| 1 | 2 |")
+def test_a_table_names_its_columns_and_is_called_as_the_heading_above_it():
+    table = "| A | B |\n| --- | --- |\n| 1 | 2 |"
+    html = markdown.html(f'{table}\n\n## Cookies & *"mehr"* {{#cookies}}\n\nEin Satz.\n\n{table}')
 
-    assert html.count('<th scope="col">') == 2
+    assert html.count('<th scope="col">') == 4
+    assert html.count("<table>") == 1
+    assert html.count('<table aria-label="Cookies &amp; &quot;mehr&quot;">') == 1
 
 
 @pytest.mark.parametrize(

@@ -58,3 +58,18 @@ def page(request, browser, site) -> Iterator[Page]:
     yield page
     context.close()
     assert foreign == [], "the page asked somebody else"
+
+
+@pytest.fixture
+def phone(browser, site) -> Iterator[Page]:
+    """A small phone without JavaScript."""
+    context = browser.new_context(
+        base_url=site.url,
+        viewport={"width": 360, "height": 740},
+        java_script_enabled=False,
+        locale="de-DE",
+        timezone_id="Europe/Berlin",
+    )
+    context.set_default_timeout(8000)
+    yield context.new_page()
+    context.close()

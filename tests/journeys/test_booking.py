@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import secrets
 from email.message import EmailMessage
-from typing import Literal
 
 from playwright.sync_api import Page, expect
 
@@ -86,35 +85,6 @@ def test_a_wrong_address_keeps_what_was_typed_and_names_the_field(page, site):
     expect(page.get_by_label("E-Mail-Adresse")).to_have_value("ada@")
     page.locator(".error-summary a").click()
     assert page.url.endswith("#id_email")
-
-
-def test_the_whole_booking_by_keyboard_alone(page, site):
-    guest = f"tastatur-{secrets.token_hex(4)}@firma.example"
-
-    def press_on(name: str | re.Pattern[str], role: Literal["link", "button"] = "link") -> None:
-        """Walk with Tab until the wanted control has the focus, then press Enter."""
-        wanted = page.get_by_role(role, name=name).first
-        for _ in range(60):
-            page.keyboard.press("Tab")
-            if wanted.evaluate("node => node === document.activeElement"):
-                page.keyboard.press("Enter")
-                page.wait_for_load_state()
-                return
-        raise AssertionError(f"{name} cannot be reached by keyboard")
-
-    page.goto("/")
-    press_on("Kennenlerngespräch buchen")
-    press_on(re.compile("freie Zeit"))
-    press_on(re.compile("Uhr"))
-    page.get_by_label("Name").focus()
-    page.keyboard.type("Grace")
-    page.keyboard.press("Tab")
-    page.keyboard.type(guest)
-    page.wait_for_timeout(1000 * TYPING_SECONDS)
-    press_on(re.compile("Weiter"), "button")
-    press_on("Kostenlos buchen", "button")
-
-    expect(page.get_by_role("heading", level=1)).to_have_text("Dein Termin ist gebucht")
 
 
 def test_going_back_after_booking_does_not_book_twice(page, site):

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import re
 import secrets
-from itertools import product
 
-import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from coaching_site import links
 from tests.journeys.test_booking import choose_a_time, link_in, mail_for, send
-from tests.journeys.test_pages import TAGS
 from tests.running_site import wait_until
 
 
@@ -147,47 +143,3 @@ def test_a_ticked_box_on_the_booking_form_starts_the_same_way(page, site):
     page.goto(link_in(mail_for(site, guest, "Newsletter"), "/newsletter/bestaetigen/"))
     page.get_by_role("button", name="Anmeldung bestätigen").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Du bist dabei")
-
-
-@pytest.mark.parametrize(("scheme", "width"), list(product(["light", "dark"], [360, 1280])))
-def test_axe_finds_nothing_behind_the_links(browser, site, scheme, width):
-    reader = f"axe-{secrets.token_hex(4)}-mit-einer-ziemlich-langen-adresse@firma.example"
-    context = browser.new_context(
-        base_url=site.url,
-        color_scheme=scheme,
-        viewport={"width": width, "height": 800},
-        bypass_csp=True,
-        reduced_motion="reduce",
-    )
-    page = context.new_page()
-    found: dict[str, object] = {}
-
-    def look(heading: str = "") -> None:
-        # What was clicked may still be on its way.
-        expect(page.get_by_role("heading", level=1)).to_contain_text(heading)
-        rules = {"runOnly": {"type": "tag", "values": TAGS}}
-        result = Axe().run(page, options=rules)
-        if result.violations_count:
-            found[page.url] = [each["id"] for each in result.response["violations"]]
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, page.url
-
-    join(page, site, reader)
-    look()
-    page.get_by_role("link", name="Newsletter-Einstellungen").click()
-    settings = page.url
-    for name in ("", "adresse/", "postfach/", "daten/", "loeschen/"):
-        page.goto(settings + name)
-        look()
-    page.goto(f"{settings}adresse/")
-    page.get_by_role("button", name="Adresse ändern").click()
-    expect(page).to_have_title(re.compile("^Fehler: "))
-    look()
-    page.goto(unsubscribe_link(site, reader))
-    look()
-    page.get_by_role("button", name="Abmelden").click()
-    look("Du bist abgemeldet")
-    page.get_by_role("button", name="Abmeldung zurücknehmen").click()
-    look("Du bist wieder dabei")
-    context.close()
-
-    assert found == {}

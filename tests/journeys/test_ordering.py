@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.booking.papers import words_in
 from tests.journeys.test_booking import mail_for, send
@@ -17,21 +14,8 @@ from tests.running_site import Site
 BOX = "Ich verlange ausdrücklich"
 
 
-@pytest.fixture
-def page(browser: Browser, site: Site) -> Iterator[Page]:
-    context = browser.new_context(
-        base_url=site.url,
-        java_script_enabled=False,
-        locale="de-DE",
-        viewport={"width": 360, "height": 740},
-    )
-    context.set_default_timeout(8000)
+def choose(page: Page, site: Site, *, day: int) -> str:
     site.query(WHOLE)
-    yield context.new_page()
-    context.close()
-
-
-def choose(page: Page, *, day: int) -> str:
     page.goto("/termin/sparring/")
     page.locator(".days a").nth(day).click()
     page.locator(".times a").first.click()
@@ -48,8 +32,8 @@ def files_for(site: Site, guest: str) -> dict[str, bytes]:
     return attachments(message)
 
 
-def test_a_consumer_declares_the_early_start_and_gets_every_paper(page, site):
-    guest = choose(page, day=3)
+def test_a_consumer_declares_the_early_start_and_gets_every_paper(phone, site):
+    page, guest = phone, choose(phone, site, day=3)
     send(page, "Weiter")
     expect(
         page.get_by_text("Wähle, ob du privat oder für ein Unternehmen buchst.").first
@@ -85,8 +69,8 @@ def test_a_consumer_declares_the_early_start_and_gets_every_paper(page, site):
     assert str(declared).startswith(BOX)
 
 
-def test_a_company_is_named_on_the_invoice_and_asked_for_no_early_start(page, site):
-    guest = choose(page, day=3)
+def test_a_company_is_named_on_the_invoice_and_asked_for_no_early_start(phone, site):
+    page, guest = phone, choose(phone, site, day=3)
     page.get_by_label("Ich buche für ein Unternehmen").check()
     send(page, "Weiter")
     expect(page.get_by_role("alert").get_by_text("Nenn das Unternehmen")).to_be_visible()

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Iterator
-from itertools import product
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.journeys.test_booking import link_in, mail_for, send
-from tests.journeys.test_pages import TAGS
 from tests.running_site import Site, wait_until
 
 ORDER = "Zahlungspflichtig buchen"
@@ -187,92 +183,3 @@ def test_the_webhook_books_for_who_never_comes_back(page, site):
     site.stripe.pay(page.url.rpartition("/")[2])
 
     wait_until(lambda: paid_rows(site, guest) == [("confirmed", 15000)], seconds=15)
-
-
-@pytest.fixture(scope="module")
-def visited(browser: Browser, site: Site) -> dict[str, str]:
-    """The addresses of each new page, in the states a guest can meet them in."""
-    context = browser.new_context(base_url=site.url, java_script_enabled=False)
-    page = context.new_page()
-    page.goto("/termin/sparring/")
-    found = {"days": page.url}
-    page.locator(".days a").nth(2).click()
-    found["times"] = page.url
-    page.locator(".times a").first.click()
-    found["details"] = page.url
-    walk_to_the_review(page, new_guest(), day=2)
-    found["review"] = page.url
-    walk_to_the_review(page, new_guest(), day=2)
-    found["review, back from Stripe"] = page.url
-    found["paid, not yet"] = page.url.replace("/pruefen/", "/bezahlt/")
-    order(page)
-    walk_to_the_review(page, new_guest(), day=2)
-    found["over"] = page.url.replace("/pruefen/", "/bezahlt/")
-    page.get_by_role("button", name="Zeit wieder freigeben").click()
-    for state in ("booked", "cancelled"):
-        walk_to_the_review(page, new_guest(), day=2)
-        order(page)
-        page.get_by_role("button", name="Bezahlen").click()
-        found[state] = page.url
-    found["cancel"] = found["booked"].replace("/gebucht/", "/absagen/")
-    page.goto(found["cancelled"].replace("/gebucht/", "/absagen/"))
-    page.get_by_role("button", name="Termin absagen").click()
-    found["called off"] = page.url
-    context.close()
-    return found
-
-
-@pytest.mark.parametrize(("scheme", "width"), list(product(["light", "dark"], [360, 1280])))
-def test_axe_finds_nothing_on_the_way_of_money(browser, site, visited, scheme, width):
-    context = browser.new_context(
-        base_url=site.url,
-        color_scheme=scheme,
-        viewport={"width": width, "height": 800},
-        bypass_csp=True,
-        reduced_motion="reduce",
-    )
-    page = context.new_page()
-    found = {}
-    for name, address in visited.items():
-        page.goto(address)
-        result = Axe().run(page, options={"runOnly": {"type": "tag", "values": TAGS}})
-        if result.violations_count:
-            found[name] = [violation["id"] for violation in result.response["violations"]]
-    context.close()
-
-    assert found == {}
-
-
-def test_nothing_about_money_is_wider_than_a_small_phone(browser, site, visited):
-    context = browser.new_context(base_url=site.url, viewport={"width": 320, "height": 640})
-    page = context.new_page()
-    wide = {}
-    for name, address in visited.items():
-        page.goto(address)
-        if (width := page.evaluate("document.documentElement.scrollWidth")) > 320:
-            wide[name] = width
-    context.close()
-
-    assert wide == {}
-
-
-def test_the_whole_way_by_keyboard_alone(page):
-    walk_to_the_review(page, new_guest(), day=9)
-    button = page.get_by_role("button", name=ORDER)
-    for _ in range(40):
-        page.keyboard.press("Tab")
-        # There only if the day lies in the withdrawal period.
-        if page.locator("[name=early_start]:focus").count():
-            page.keyboard.press("Space")
-        if button.evaluate("node => node === document.activeElement"):
-            break
-    page.keyboard.press("Enter")
-    page.wait_for_url(re.compile("/c/pay/"))
-    pay = page.get_by_role("button", name="Bezahlen")
-    for _ in range(10):
-        page.keyboard.press("Tab")
-        if pay.evaluate("node => node === document.activeElement"):
-            break
-    page.keyboard.press("Enter")
-
-    heading(page, "Dein Termin ist gebucht")
