@@ -415,7 +415,7 @@ def _line(invoice: Invoice) -> list[object]:
 
 
 def _day(day: date | None) -> str:
-    return f"{day:%d.%m.%Y}" if day else ""
+    return german.plain_date(day) if day else ""
 
 
 def _number(cents: int) -> str:
