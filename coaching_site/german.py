@@ -193,6 +193,12 @@ def amount(cents: int) -> str:
     return f"{'−' if cents < 0 else ''}{number(whole)},{rest:02}"
 
 
+def cell_amount(cents: int) -> str:
+    """„-1234,50“: what German bookkeeping software reads as a number."""
+    sign = "-" if cents < 0 else ""
+    return f"{sign}{abs(cents) // 100},{abs(cents) % 100:02}"
+
+
 def cents(text: str) -> int:
     """Integer cents from what people write: „47,50“, „47,5 €“, „1.234,50“. Raises NoAmount."""
     plain = re.sub(r"\s|€|EUR", "", text)
