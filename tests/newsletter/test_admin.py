@@ -260,7 +260,7 @@ def test_the_proof_of_a_whole_list_claims_no_more_than_is_known(admin_client, no
     assert "hat der Versender beim Import für alle Leute dieser Liste angegeben" in page
     assert "Import: Liste aus der alten Website" in page
     assert WORDS in page
-    assert re.search(r"Datum der Einwilligung</dt>\s*<dd>\s*04\.05\.2026\s*</dd>", page)
+    assert re.search(r"Datum der Einwilligung</dt>\s*<dd>\s*Mo., 04\.05\.2026\s*</dd>", page)
     assert "<dt>bestätigt</dt>" not in page
 
 
