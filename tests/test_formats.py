@@ -85,7 +85,8 @@ def _of_words(values: list[ast.expr]) -> str | None:
             r"\s*(?:€|EUR\b|Euro\b|Uhr\b)", _text(after)
         ):
             return "a unit by hand"
-    return None
+    typed = "".join(_text(value) for value in values if isinstance(value, ast.Constant))
+    return "a time by hand" if re.search(r"\d:\d\d\s?Uhr", typed) else None
 
 
 def _text(node: ast.expr) -> str:
@@ -148,6 +149,7 @@ def test_a_planted_slip_in_a_template_is_found(text):
         'moment.strftime("%d.%m.")',
         'time.strftime("%d.%m.%Y", now)',
         'f"{hour} Uhr"',
+        'f"{day}, 24:00 Uhr"',
         'f"{price / 100:.2f} €"',
         'f"{count:,}"',
         'f"{price} inkl. 19 % MwSt."',

@@ -229,7 +229,7 @@ class WithdrawalAdmin(ReadOnly, admin.ModelAdmin[Withdrawal]):
                 "Zu diesem Termin gibt es kein Widerrufsrecht." if withdrawal.booking else NOTHING
             )
         inside = "in der Frist" if withdrawals.is_inside_period(withdrawal) else "nach der Frist"
-        return f"Bis {german.short_date(day)}, 24:00 Uhr. Der Widerruf kam {inside}."
+        return f"Bis {german.end_of_day(day)}. Der Widerruf kam {inside}."
 
     @admin.display(description="Früher Beginn")
     def early_start(self, withdrawal: Withdrawal) -> str:
