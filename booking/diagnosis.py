@@ -263,7 +263,7 @@ class _Case:
         there = [b for b in self.bookings if week.start <= b.start < week.end]
         return Finding(
             "Die Grenze für die Woche ist erreicht: In der Woche vom "
-            f"{self.monday:%d.%m.%Y} sind im Kalender {_calls(len(there))}, "
+            f"{german.plain_date(self.monday)} sind im Kalender {_calls(len(there))}, "
             f"höchstens {self.call_type.max_per_week}.",
             (self.call_type, *there),
         )

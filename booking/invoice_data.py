@@ -12,8 +12,8 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
-# UStG § 12 (1).
-REGULAR_PERCENT = 19
+from coaching_site import vat
+
 # Up to this sum an invoice may be short (UStDV § 33).
 SMALL_CENTS = 250_00
 
@@ -28,7 +28,7 @@ class Tax(StrEnum):
 
     @property
     def percent(self) -> int:
-        return REGULAR_PERCENT if self is Tax.REGULAR else 0
+        return vat.REGULAR_PERCENT if self is Tax.REGULAR else 0
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ The same data always gives the same bytes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime, time
 
 from booking.invoice_data import InvoiceData, Recipient, Tax
 from coaching_site import german, pdf
@@ -75,14 +75,14 @@ def _address(recipient: Recipient) -> Iterator[str]:
 
 def _facts(data: InvoiceData) -> Iterator[tuple[str, str]]:
     yield "Nummer", data.number
-    yield "Datum", _date(data.issued_on)
+    yield "Datum", german.plain_date(data.issued_on)
     if data.received_on:
-        yield "Zahlungseingang", _date(data.received_on)
+        yield "Zahlungseingang", german.plain_date(data.received_on)
     # Of a deposit this is still to come, or did not take place at all (UStG § 14 (4) 6).
     is_done = data.received_on is None and data.cancels is None
-    yield ("Leistungsdatum" if is_done else "Termin"), _date(data.service_on)
+    yield ("Leistungsdatum" if is_done else "Termin"), german.plain_date(data.service_on)
     if data.due_on:
-        yield "Zahlbar bis", _date(data.due_on)
+        yield "Zahlbar bis", german.plain_date(data.due_on)
     yield "Buchungsnummer", data.booking_reference
     if data.recipient.vat_id:
         yield "Deine USt-IdNr.", data.recipient.vat_id
@@ -93,7 +93,7 @@ def _before(data: InvoiceData) -> Iterator[str]:
         yield "Testzahlung: Es ist kein Geld geflossen. Dies ist keine Rechnung."
     if data.cancels:
         other = data.cancels
-        yield f"Storno zu {other.title} {other.number} vom {_date(other.issued_on)}. {data.reason}"
+        yield f"Storno zu {other.title} {other.number} vom {german.plain_date(other.issued_on)}. {data.reason}"
 
 
 def _split_rows(data: InvoiceData) -> Iterator[list[str]]:
@@ -121,13 +121,13 @@ def _total_name(data: InvoiceData) -> str:
 def _after(data: InvoiceData) -> Iterator[str]:
     if data.received_on:
         payment = f" ({data.payment_reference})" if data.payment_reference else ""
-        paid = f"Der Betrag ist am {_date(data.received_on)} online bezahlt worden{payment}."
+        paid = f"Der Betrag ist am {german.plain_date(data.received_on)} online bezahlt worden{payment}."
         yield f"{paid} Es ist nichts zu überweisen."
         if data.price_cents and data.tax is not Tax.NOT_TAXABLE:
             yield f"Er wird auf den Preis von {german.euros(data.price_cents)} angerechnet."
     if data.due_on:
         yield (
-            f"Bitte bis {_date(data.due_on)} ohne Abzug überweisen: "
+            f"Bitte bis {german.plain_date(data.due_on)} ohne Abzug überweisen: "
             f"{german.euros(data.total.gross)} an {data.issuer.name}, "
             f"IBAN {_grouped(data.issuer.iban)}, Verwendungszweck {data.number}."
         )
@@ -141,10 +141,6 @@ def _footer(data: InvoiceData) -> Iterator[str]:
     numbers = {"Steuernummer": issuer.tax_number, "USt-IdNr.": issuer.vat_id}
     yield " · ".join(f"{name} {number}" for name, number in numbers.items() if number)
     yield " · ".join(filter(None, (issuer.email, issuer.phone)))
-
-
-def _date(day: date) -> str:
-    return f"{day:%d.%m.%Y}"
 
 
 def _grouped(iban: str) -> str:

@@ -319,7 +319,7 @@ def _for_refunds(deposit: Deposit, *, now: datetime) -> list[Invoice]:
         invoice = papers.live().first()
         if cents > 0 and invoice is not None:
             when = refund.settled_at or now
-            reason = f"Erstattet am {_day(when, deposit.booking):%d.%m.%Y}."
+            reason = f"Erstattet am {german.plain_date(_day(when, deposit.booking))}."
             written.append(_cancel(invoice, cents=cents, refund=refund, reason=reason, now=now))
     return written
 
@@ -487,7 +487,7 @@ def _line(booking: Booking, text: str, amount: Amount, tax: Tax) -> Line:
 def _deduction(invoice: Invoice, tax: Tax) -> Line:
     """What was billed before, taken off with its own tax (UStG § 14 (5) 2)."""
     text = f"abzüglich {invoice.get_kind_display()} {invoice.number}"
-    details = (f"vom {invoice.issued_on:%d.%m.%Y}",)
+    details = (f"vom {german.plain_date(invoice.issued_on)}",)
     return Line(text, tax.percent, -standing_of(invoice), details, deducts=invoice.number)
 
 

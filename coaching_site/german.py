@@ -1,14 +1,15 @@
 """German formats for dates, times, zones and money. Nothing else in the house formats them.
 
 Dates read „Montag, 23. November 2026“ or „Mo., 23.11.2026“, times „14:30 Uhr“, ranges
-„14:30–15:00 Uhr“, prices „49,00 €“ (DIN 5008). Thin no-break spaces keep them on one line.
+„14:30–15:00 Uhr“, prices „49,00 €“ (DIN 5008). No-break spaces keep them on one line.
+What the admin prints by itself follows `coaching_site/formats`, which says the same.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 NBSP = "\u00a0"
@@ -45,7 +46,17 @@ def long_date(day: date, *, year: bool = True) -> str:
 
 def short_date(day: date) -> str:
     """„Mo., 23.11.2026“."""
-    return f"{WEEKDAYS[day.weekday()][:2]}., {day:%d.%m.%Y}"
+    return f"{WEEKDAYS[day.weekday()][:2]}., {plain_date(day)}"
+
+
+def plain_date(day: date) -> str:
+    """„23.11.2026“: on papers and in columns, where the weekday says nothing."""
+    return f"{day:%d.%m.%Y}"
+
+
+def date_in_words(day: date) -> str:
+    """„23. November 2026“."""
+    return f"{day.day}.{NBSP}{month(day)}"
 
 
 def month(day: date) -> str:
@@ -55,27 +66,73 @@ def month(day: date) -> str:
 
 def clock(moment: datetime, zone: tzinfo) -> str:
     """„14:30 Uhr“ in the given zone."""
-    return f"{moment.astimezone(zone):%H:%M}{NBSP}Uhr"
+    return wall_clock(moment.astimezone(zone).time())
 
 
 def clock_range(start: datetime, end: datetime, zone: tzinfo) -> str:
     """„14:30–15:00 Uhr“ in the given zone."""
-    return f"{start.astimezone(zone):%H:%M}–{end.astimezone(zone):%H:%M}{NBSP}Uhr"
+    return wall_range(start.astimezone(zone).time(), end.astimezone(zone).time())
+
+
+def clock_and_zone(moment: datetime, zone: ZoneInfo) -> str:
+    """„14:30 Uhr, Berliner Zeit (MEZ)“, where the day is clear."""
+    return f"{clock(moment, zone)}, {zone_name(zone, moment)}"
+
+
+def wall_clock(at: time) -> str:
+    """„14:30 Uhr“ as a clock on the wall shows it, of no zone."""
+    return f"{at:%H:%M}{NBSP}Uhr"
+
+
+def wall_range(start: time, end: time) -> str:
+    """„14:30–15:00 Uhr“ as a clock on the wall shows it, of no zone."""
+    return f"{start:%H:%M}–{wall_clock(end)}"
 
 
 def when(moment: datetime, zone: ZoneInfo) -> str:
     """„Dienstag, 30. März 2027, 09:00 Uhr, Berliner Zeit (MESZ)“: day, time and zone in one."""
     day = long_date(moment.astimezone(zone).date())
-    return f"{day}, {clock(moment, zone)}, {zone_name(zone, moment)}"
+    return f"{day}, {clock_and_zone(moment, zone)}"
+
+
+def short_when(moment: datetime, zone: tzinfo) -> str:
+    """„Mo., 23.11.2026, 14:30 Uhr“: for the coach, whose zone is known."""
+    return f"{short_date(moment.astimezone(zone).date())}, {clock(moment, zone)}"
+
+
+def to_the_second(moment: datetime, zone: ZoneInfo) -> str:
+    """„23.11.2026, 14:30:05 Uhr (MEZ)“: what counts as evidence."""
+    local = moment.astimezone(zone)
+    return f"{plain_date(local)}, {local:%H:%M:%S}{NBSP}Uhr ({zone_mark(zone, moment)})"
+
+
+def end_of_day(day: date) -> str:
+    """„Montag, 23. November 2026, 24:00 Uhr (Berliner Zeit)“: the end of a period after BGB § 188."""
+    return f"{long_date(day)}, 24:00{NBSP}Uhr ({CITY_NAMES['Berlin']})"
+
+
+def cell(moment: datetime | None, zone: tzinfo) -> str:
+    """„23.11.2026 14:30“, as spreadsheets read a time; nothing if there is none."""
+    return f"{moment.astimezone(zone):%d.%m.%Y %H:%M}" if moment else ""
+
+
+def cell_clock(moment: datetime, zone: tzinfo) -> str:
+    """„14:30“, as spreadsheets read a time of day."""
+    return f"{moment.astimezone(zone):%H:%M}"
 
 
 def zone_name(zone: ZoneInfo, moment: datetime) -> str:
     """„Berliner Zeit (MEZ)“ or „Ortszeit New York (UTC−5)“: the zone as it stands at that moment."""
     city = zone.key.rpartition("/")[2].replace("_", " ")
     place = CITY_NAMES.get(city, f"Ortszeit {city}")
-    local = moment.astimezone(zone)
-    mark = ZONE_NAMES.get(local.tzname() or "") or utc_offset(local.utcoffset() or timedelta())
+    mark = zone_mark(zone, moment)
     return mark if city == "UTC" else f"{place} ({mark})"
+
+
+def zone_mark(zone: ZoneInfo, moment: datetime) -> str:
+    """„MEZ“, „MESZ“ or „UTC−5“."""
+    local = moment.astimezone(zone)
+    return ZONE_NAMES.get(local.tzname() or "") or utc_offset(local.utcoffset() or timedelta())
 
 
 def utc_offset(offset: timedelta) -> str:
@@ -134,6 +191,12 @@ def amount(cents: int) -> str:
     """„1.234,50“: the same without the sign, for fields and columns that say euros anyway."""
     whole, rest = divmod(abs(cents), 100)
     return f"{'−' if cents < 0 else ''}{number(whole)},{rest:02}"
+
+
+def cell_amount(cents: int) -> str:
+    """„-1234,50“: what German bookkeeping software reads as a number."""
+    sign = "-" if cents < 0 else ""
+    return f"{sign}{abs(cents) // 100},{abs(cents) % 100:02}"
 
 
 def cents(text: str) -> int:

@@ -105,6 +105,7 @@ LANGUAGE_CODE = "de"
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "Europe/Berlin"
+FORMAT_MODULE_PATH = "coaching_site.formats"
 
 # --- files ----------------------------------------------------------------------------------
 STATIC_URL = "/static/"

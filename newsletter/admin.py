@@ -18,6 +18,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from coaching_site import german
 from coaching_site.desk.csv_export import csv_response
 from coaching_site.desk.read_only import ReadOnly
 from newsletter import (
@@ -482,7 +483,7 @@ def _read(text: str) -> Address | None:
 
 def _day(moment: datetime | None) -> str:
     """„25.11.2026“: so short that a list of several fits the page; each row's own page says more."""
-    return f"{timezone.localtime(moment):%d.%m.%Y}" if moment else ""
+    return german.plain_date(timezone.localtime(moment)) if moment else ""
 
 
 def _local(moment: datetime | None) -> str:

@@ -9,6 +9,7 @@ from django.db.models import Count, QuerySet
 from django.db.models.functions import TruncMonth
 from django.utils import timezone
 
+from coaching_site import german
 from newsletter.models import Consent, Subscriber, Suppression
 
 # Fewer would be true as well, and nobody's reason to join.
@@ -49,7 +50,7 @@ def claim() -> str:
     unit: int = 10 ** max(len(str(readers)) - 2, 0)
     rounded = readers // unit * unit
     # DIN 5008 sets four digits without a point.
-    return f"{rounded:,}".replace(",", ".") if rounded >= 10_000 else str(rounded)
+    return german.number(rounded) if rounded >= 10_000 else str(rounded)
 
 
 def figures(*, now: datetime) -> Figures:

@@ -272,7 +272,7 @@ class SendForm(forms.Form):
             return None
         wall = datetime.combine(day, time)
         instants = _showings(wall)
-        clocks = f"{wall:%H:%M}{german.NBSP}Uhr"
+        clocks = german.wall_clock(wall.time())
         if not instants:
             self.add_error(
                 "time",

@@ -7,6 +7,9 @@ from datetime import datetime, timedelta
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
+
+from coaching_site import german
 
 SUBJECT_LENGTH = 150
 
@@ -471,7 +474,7 @@ class Feedback(models.Model):
         indexes = [models.Index(name="newsletter_feedback_by_age", fields=["noted_at"])]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()}, {self.at:%d.%m.%Y}"
+        return f"{self.get_kind_display()}, {german.plain_date(timezone.localtime(self.at))}"
 
 
 class Inbox(models.Model):

@@ -67,4 +67,4 @@ def preflight_of(issue: Issue) -> dict[str, Any]:
 
 def short(moment: datetime) -> str:
     """„Mo., 23.11.2026, 14:30 Uhr“ in Berlin."""
-    return f"{german.short_date(moment.astimezone(ZONE).date())}, {german.clock(moment, ZONE)}"
+    return german.short_when(moment, ZONE)

@@ -13,9 +13,10 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Exists, F, Func, OuterRef, Q, Value
 from django.db.models.functions import Coalesce, Lower
+from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from coaching_site import periods
+from coaching_site import german, periods
 from newsletter.addresses import LONGEST, Address
 from newsletter.import_models import (
     NAME_LENGTH,
@@ -357,7 +358,7 @@ class ConfirmLink(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"gilt bis {self.expires_at:%d.%m.%Y}"
+        return f"gilt bis {german.plain_date(timezone.localtime(self.expires_at))}"
 
 
 class SuppressionQuerySet(models.QuerySet["Suppression"]):
@@ -519,4 +520,4 @@ class Event(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()}, {self.at:%d.%m.%Y}"
+        return f"{self.get_kind_display()}, {german.plain_date(timezone.localtime(self.at))}"

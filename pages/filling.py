@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.urls import reverse
 
-from coaching_site import links, markdown
+from coaching_site import links, markdown, vat
 from pages import legal_facts
 from pages.models import Practice
 
@@ -138,7 +138,7 @@ def _vat(practice: Practice) -> str:
             "Die Preise sind Endpreise. Als Kleinunternehmen berechnen wir keine Umsatzsteuer und "
             "weisen keine aus."
         )
-    return "Die Preise sind Gesamtpreise und enthalten 19 % Umsatzsteuer."
+    return f"Die Preise sind Gesamtpreise und enthalten {vat.REGULAR_PERCENT} % Umsatzsteuer."
 
 
 def _stripe(practice: Practice) -> str:

@@ -18,7 +18,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
-from coaching_site import markdown
+from coaching_site import german, markdown
 from pages import filling, legal_pdf
 from pages.legal_models import CHECKED_BY_A_LAWYER, LegalText
 from pages.models import Practice
@@ -174,7 +174,7 @@ def state_line(wanted: LegalVersion) -> str:
     """„Stand: 25.11.2026, Fassung 3“, or that it is a start text."""
     if wanted.valid_from is None:
         return "Entwurf, noch nicht veröffentlicht"
-    return f"Stand: {wanted.valid_from:%d.%m.%Y}, Fassung {wanted.number}"
+    return f"Stand: {german.plain_date(wanted.valid_from)}, Fassung {wanted.number}"
 
 
 def is_outdated(row: LegalText, practice: Practice) -> bool:
@@ -249,7 +249,9 @@ def publish(
         if last and last.text == filled.text:
             raise NothingNew(f"Das ist schon Fassung {last.number}.")
         if last and last.valid_from and valid_from < last.valid_from:
-            raise TooEarly(f"Fassung {last.number} gilt erst ab {last.valid_from:%d.%m.%Y}.")
+            raise TooEarly(
+                f"Fassung {last.number} gilt erst ab {german.plain_date(last.valid_from)}."
+            )
         published = LegalText.objects.create(
             kind=kind,
             number=(last.number or 0) + 1 if last else 1,

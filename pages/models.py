@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from coaching_site import vat
 from pages.legal_models import LegalText, unfinished
 
 __all__ = ["LegalText", "Practice"]
@@ -32,7 +33,7 @@ class Practice(models.Model):
     """The practice: operator, profile and claims. One row; until it is saved, the defaults hold."""
 
     class VatMode(models.TextChoices):
-        REGULAR = "regular", "Regelbesteuerung (Preise inkl. 19 % MwSt.)"
+        REGULAR = "regular", f"Regelbesteuerung (Preise inkl. {vat.REGULAR_PERCENT} % MwSt.)"
         SMALL_BUSINESS = "small_business", "Kleinunternehmer (§ 19 UStG)"
 
     class KeptDeposit(models.TextChoices):

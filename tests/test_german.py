@@ -1,9 +1,11 @@
 """German formats for dates, times and money (DIN 5008)."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.template import Context, Template
+from django.utils import formats
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +20,11 @@ def test_dates_have_a_long_and_a_short_form():
     assert german.short_date(date(2026, 11, 23)) == "Mo., 23.11.2026"
 
 
+def test_papers_and_columns_leave_the_weekday_out():
+    assert german.plain_date(date(2026, 11, 23)) == "23.11.2026"
+    assert german.date_in_words(date(2026, 11, 3)) == "3.\u00a0November 2026"
+
+
 def test_times_are_counted_to_24_and_say_uhr():
     assert german.clock(MORNING, BERLIN) == "14:30\u00a0Uhr"
 
@@ -26,6 +33,71 @@ def test_a_range_has_an_en_dash():
     assert german.clock_range(MORNING, MORNING + timedelta(minutes=30), BERLIN) == (
         "14:30–15:00\u00a0Uhr"
     )
+
+
+def test_a_moment_names_day_time_and_zone_in_one():
+    assert german.when(MORNING, BERLIN) == (
+        "Montag, 23.\u00a0November 2026, 14:30\u00a0Uhr, Berliner Zeit (MEZ)"
+    )
+    assert german.short_when(MORNING, BERLIN) == "Mo., 23.11.2026, 14:30\u00a0Uhr"
+    assert german.clock_and_zone(MORNING, BERLIN) == "14:30\u00a0Uhr, Berliner Zeit (MEZ)"
+
+
+def test_evidence_is_told_to_the_second_and_with_its_zone():
+    summer = datetime(2026, 7, 1, 22, 5, 9, tzinfo=UTC)
+
+    assert german.to_the_second(summer, BERLIN) == "02.07.2026, 00:05:09\u00a0Uhr (MESZ)"
+
+
+def test_a_period_ends_with_its_last_day():
+    assert german.end_of_day(date(2026, 11, 23)) == (
+        "Montag, 23.\u00a0November 2026, 24:00\u00a0Uhr (Berliner Zeit)"
+    )
+
+
+def test_a_time_of_day_belongs_to_no_zone():
+    assert german.wall_clock(time(9, 5)) == "09:05\u00a0Uhr"
+    assert german.wall_range(time(9), time(12)) == "09:00–12:00\u00a0Uhr"
+
+
+def test_cells_of_a_table_are_what_spreadsheets_read_as_time_and_number():
+    assert german.cell(MORNING, BERLIN) == "23.11.2026 14:30"
+    assert german.cell(None, BERLIN) == ""
+    assert german.cell_clock(MORNING, BERLIN) == "14:30"
+    assert german.cell_amount(-123450) == "-1234,50"
+
+
+@pytest.mark.parametrize(
+    ("value", "printed"),
+    [
+        (date(2026, 11, 23), "Mo., 23.11.2026"),
+        (time(14, 30), "14:30\u00a0Uhr"),
+        (MORNING.astimezone(BERLIN), "Mo., 23.11.2026, 14:30\u00a0Uhr"),
+    ],
+)
+def test_what_django_prints_by_itself_reads_the_same(value, printed):
+    assert formats.localize(value) == printed
+
+
+@pytest.mark.parametrize(
+    ("name", "printed"),
+    [
+        ("long_date", "Dienstag, 24.\u00a0November 2026"),
+        ("short_date", "Di., 24.11.2026"),
+        ("date_in_words", "24.\u00a0November 2026"),
+        ("when", "Dienstag, 24.\u00a0November 2026, 00:30\u00a0Uhr, Berliner Zeit (MEZ)"),
+        ("short_when", "Di., 24.11.2026, 00:30\u00a0Uhr"),
+        ("to_the_second", "24.11.2026, 00:30:00\u00a0Uhr (MEZ)"),
+    ],
+)
+def test_a_filter_without_a_zone_tells_the_practices_own(name, printed):
+    late = datetime(2026, 11, 23, 23, 30, tzinfo=UTC)
+
+    assert Template(f"{{{{ late|{name} }}}}").render(Context({"late": late})) == printed
+
+
+def test_what_has_not_happened_has_no_time():
+    assert Template("{{ never|to_the_second }}").render(Context({"never": None})) == ""
 
 
 @pytest.mark.parametrize(

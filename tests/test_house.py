@@ -20,6 +20,8 @@ FLOORS = {
         "invoice_data",
         "jobs",
         "german",
+        "formats",
+        "vat",
         "environment",
         "styles",
         "links",

@@ -20,6 +20,7 @@ from django.views.decorators.http import require_POST
 from booking.admin import links, money
 from booking.admin.payments import stripe_link
 from booking.models import Alarm
+from coaching_site import german
 from coaching_site.desk.read_only import ReadOnly
 
 LIST = "admin:booking_alarm_changelist"
@@ -113,14 +114,14 @@ class AlarmAdmin(ReadOnly, admin.ModelAdmin[Alarm]):
 
     @admin.display(description="Seit", ordering="created_at")
     def since(self, alarm: Alarm) -> str:
-        return links.moment(alarm.created_at, alarm.deposit.booking.calendar.tz)
+        return german.short_when(alarm.created_at, alarm.deposit.booking.calendar.tz)
 
     @admin.display(description="Erledigt")
     def done(self, alarm: Alarm) -> SafeString | str:
         """The list is a form already; its button may lead elsewhere."""
         if alarm.resolved_at is not None:
             zone = alarm.deposit.booking.calendar.tz
-            return f"{links.moment(alarm.resolved_at, zone)}, {alarm.resolved_by}"
+            return f"{german.short_when(alarm.resolved_at, zone)}, {alarm.resolved_by}"
         return format_html(
             '<button type="submit" class="button" formaction="{}">Erledigt'
             '<span class="visually-hidden">: {}</span></button>',

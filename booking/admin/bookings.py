@@ -439,14 +439,10 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
 
 def _row(booking: Booking) -> list[object]:
     zone = booking.calendar.tz
-
-    def local(moment: Any) -> str:
-        return f"{moment.astimezone(zone):%d.%m.%Y %H:%M}" if moment else ""
-
     return [
         booking.reference,
-        f"{booking.start.astimezone(zone):%d.%m.%Y}",
-        f"{booking.start.astimezone(zone):%H:%M}",
+        german.plain_date(booking.start.astimezone(zone)),
+        german.cell_clock(booking.start, zone),
         booking.call_type.title,
         booking.get_status_display(),
         booking.name,
@@ -455,8 +451,8 @@ def _row(booking: Booking) -> list[object]:
         booking.phone,
         booking.topic,
         "\n".join(f"{each['question']} {each['answer']}" for each in booking.answers),
-        local(booking.confirmed_at),
-        local(booking.cancelled_at),
+        german.cell(booking.confirmed_at, zone),
+        german.cell(booking.cancelled_at, zone),
         booking.get_cancelled_by_display(),
         *map(german.amount, (booking.price_cents, booking.deposit_cents)),
         *map(german.amount, money.sums(booking.deposits.all())),

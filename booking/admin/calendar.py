@@ -116,7 +116,7 @@ class CalendarAdmin(admin.ModelAdmin[Calendar]):
         else:
             scheduling.close_holiday(calendar, day)
             done = "geschlossen."
-        self.log_change(request, calendar, f"{name} {day:%d.%m.%Y} {done}")
+        self.log_change(request, calendar, f"{name} {german.plain_date(day)} {done}")
         self.message_user(
             request, f"{name}, {german.short_date(day)}, ist {done}", messages.SUCCESS
         )

@@ -73,7 +73,7 @@ class TimeForm(forms.Form):
         if not instants:
             self.add_error(
                 "time",
-                f"{wall:%H:%M}{german.NBSP}Uhr gibt es an diesem Tag nicht: "
+                f"{german.wall_clock(wall.time())} gibt es an diesem Tag nicht: "
                 "Die Uhr wird vorgestellt und überspringt diese Zeit. Wähle eine andere.",
             )
             return cleaned
@@ -85,7 +85,7 @@ class TimeForm(forms.Form):
 
     def _ask_which(self, instants: list[datetime], names: list[str]) -> None:
         self.is_doubled = True
-        clocks = f"{self.cleaned_data['time']:%H:%M}{german.NBSP}Uhr"
+        clocks = german.wall_clock(self.cleaned_data["time"])
         field = self.fields["showing"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [(str(n), f"{clocks}, {name}") for n, name in enumerate(names, start=1)]
@@ -110,7 +110,7 @@ class TimeForm(forms.Form):
         asked = {
             "call_type": str(cleaned["call_type"].pk),
             "day": cleaned["day"].isoformat(),
-            "time": f"{cleaned['time']:%H:%M}",
+            "time": cleaned["time"].isoformat("minutes"),
         }
         return asked | ({"showing": cleaned["showing"]} if self.is_doubled else {})
 

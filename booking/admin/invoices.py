@@ -405,7 +405,7 @@ def _line(invoice: Invoice) -> list[object]:
         _day(data.received_on),
         invoice.get_vat_display(),
         data.lines[0].percent,
-        *map(_number, (invoice.net_cents, invoice.vat_cents, invoice.gross_cents)),
+        *map(german.cell_amount, (invoice.net_cents, invoice.vat_cents, invoice.gross_cents)),
         data.cancels.number if data.cancels else "",
         _day(invoice.due_on),
         _day(invoice.paid_on),
@@ -415,10 +415,4 @@ def _line(invoice: Invoice) -> list[object]:
 
 
 def _day(day: date | None) -> str:
-    return f"{day:%d.%m.%Y}" if day else ""
-
-
-def _number(cents: int) -> str:
-    """„-1234,50“: what German bookkeeping software reads as a number."""
-    sign = "-" if cents < 0 else ""
-    return f"{sign}{abs(cents) // 100},{abs(cents) % 100:02}"
+    return german.plain_date(day) if day else ""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from django.urls import reverse
 
@@ -36,11 +34,6 @@ def when(booking: Booking) -> str:
     zone = booking.calendar.tz
     day = german.short_date(booking.start.astimezone(zone).date())
     return f"{day}, {german.clock_range(booking.start, booking.end, zone)}"
-
-
-def moment(instant: datetime, zone: ZoneInfo) -> str:
-    """„Mi., 03.03.2027, 09:00 Uhr“."""
-    return f"{german.short_date(instant.astimezone(zone).date())}, {german.clock(instant, zone)}"
 
 
 def with_links(findings: Iterable[Finding]) -> list[tuple[Finding, list[Link]]]:

@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
-from booking.admin import links
 from booking.models import Alarm, Booking, Deposit, Refund
 from coaching_site import german
 
@@ -187,7 +186,7 @@ def _about_dispute(deposit: Deposit, zone: ZoneInfo) -> str:
     if deposit.dispute_status in ("under_review", "warning_under_review"):
         return "Deine Belege liegen bei der Bank; warte auf ihre Entscheidung."
     until = deposit.dispute_due_by
-    when = f"bis {links.moment(until, zone)}" if until else "vor Ablauf der Frist"
+    when = f"bis {german.short_when(until, zone)}" if until else "vor Ablauf der Frist"
     return f"Reich bei Stripe {when} deine Belege ein oder nimm den Einspruch an."
 
 
@@ -224,10 +223,10 @@ def _attempt(deposit: Deposit, zone: ZoneInfo) -> Attempt:
 def _history(deposit: Deposit, zone: ZoneInfo) -> str:
     """„bezahlt, Mo., 01.03.2027, 09:05 Uhr“: how it stands, and since when or until when."""
     if deposit.paid_at:
-        return f"bezahlt, {links.moment(deposit.paid_at, zone)}"
+        return f"bezahlt, {german.short_when(deposit.paid_at, zone)}"
     if deposit.closed_at:
-        return f"ohne Zahlung beendet, {links.moment(deposit.closed_at, zone)}"
-    return f"{deposit.get_status_display()}, bezahlbar bis {links.moment(deposit.expires_at, zone)}"
+        return f"ohne Zahlung beendet, {german.short_when(deposit.closed_at, zone)}"
+    return f"{deposit.get_status_display()}, bezahlbar bis {german.short_when(deposit.expires_at, zone)}"
 
 
 def dispute(deposit: Deposit, zone: ZoneInfo) -> str:
@@ -236,7 +235,7 @@ def dispute(deposit: Deposit, zone: ZoneInfo) -> str:
         return ""
     words = DISPUTES.get(deposit.dispute_status, deposit.dispute_status)
     due_by: datetime | None = deposit.dispute_due_by if deposit.is_disputed else None
-    return f"{words}, bis {links.moment(due_by, zone)}" if due_by else words
+    return f"{words}, bis {german.short_when(due_by, zone)}" if due_by else words
 
 
 def line(refund: Refund, zone: ZoneInfo) -> Line:
@@ -248,7 +247,7 @@ def line(refund: Refund, zone: ZoneInfo) -> Line:
         state=refund_state(refund),
         who=refund.asked_by
         or ("bei Stripe" if refund.reason == Refund.Reason.DASHBOARD else "von selbst"),
-        asked=links.moment(refund.created_at, zone),
-        settled=links.moment(settled_at, zone) if settled_at else "–",
+        asked=german.short_when(refund.created_at, zone),
+        settled=german.short_when(settled_at, zone) if settled_at else "–",
         failure=refund.failure,
     )

@@ -125,7 +125,7 @@ class DepositAdmin(ReadOnly, admin.ModelAdmin[Deposit]):
 
     @admin.display(description="Begonnen", ordering="created_at")
     def started(self, deposit: Deposit) -> str:
-        return links.moment(deposit.created_at, deposit.booking.calendar.tz)
+        return german.short_when(deposit.created_at, deposit.booking.calendar.tz)
 
     @admin.display(description="Termin", ordering="booking__start")
     def booking_link(self, deposit: Deposit) -> SafeString:
@@ -180,9 +180,8 @@ def _euros(cents: int) -> str:
 
 def _row(deposit: Deposit) -> list[object]:
     booking, zone = deposit.booking, deposit.booking.calendar.tz
-    paid_at = f"{deposit.paid_at.astimezone(zone):%d.%m.%Y %H:%M}" if deposit.paid_at else ""
     return [
-        f"{deposit.created_at.astimezone(zone):%d.%m.%Y %H:%M}",
+        german.cell(deposit.created_at, zone),
         booking.reference,
         booking.name,
         booking.email,
@@ -190,7 +189,7 @@ def _row(deposit: Deposit) -> list[object]:
         deposit.get_status_display(),
         german.amount(deposit.amount_cents),
         german.amount(deposit.paid_cents),
-        paid_at,
+        german.cell(deposit.paid_at, zone),
         german.amount(deposit.refunded_cents),
         german.amount(deposit.kept_cents),
         money.dispute(deposit, zone),

@@ -190,7 +190,7 @@ class WithdrawalAdmin(ReadOnly, admin.ModelAdmin[Withdrawal]):
 
     @admin.display(description="Eingegangen", ordering="received_at")
     def received(self, withdrawal: Withdrawal) -> str:
-        return links.moment(withdrawal.received_at, GERMAN_TIME)
+        return german.short_when(withdrawal.received_at, GERMAN_TIME)
 
     @admin.display(description="Stand", ordering="status")
     def state(self, withdrawal: Withdrawal) -> str:
@@ -229,14 +229,14 @@ class WithdrawalAdmin(ReadOnly, admin.ModelAdmin[Withdrawal]):
                 "Zu diesem Termin gibt es kein Widerrufsrecht." if withdrawal.booking else NOTHING
             )
         inside = "in der Frist" if withdrawals.is_inside_period(withdrawal) else "nach der Frist"
-        return f"Bis {german.short_date(day)}, 24:00 Uhr. Der Widerruf kam {inside}."
+        return f"Bis {german.end_of_day(day)}. Der Widerruf kam {inside}."
 
     @admin.display(description="Früher Beginn")
     def early_start(self, withdrawal: Withdrawal) -> str:
         booking = withdrawal.booking
         if booking is None or booking.early_start_at is None:
             return "nicht verlangt" if booking else NOTHING
-        return f"verlangt: {links.moment(booking.early_start_at, GERMAN_TIME)}"
+        return f"verlangt: {german.short_when(booking.early_start_at, GERMAN_TIME)}"
 
     @admin.display(description="Gespräch")
     def call(self, withdrawal: Withdrawal) -> str:
@@ -267,7 +267,7 @@ class WithdrawalAdmin(ReadOnly, admin.ModelAdmin[Withdrawal]):
     def decision(self, withdrawal: Withdrawal) -> str:
         if withdrawal.decided_at is None:
             return NOTHING
-        return f"{links.moment(withdrawal.decided_at, GERMAN_TIME)}, {withdrawal.decided_by}"
+        return f"{german.short_when(withdrawal.decided_at, GERMAN_TIME)}, {withdrawal.decided_by}"
 
     @admin.display(description="Erstattung und Stornorechnung")
     def papers(self, withdrawal: Withdrawal) -> SafeString | str:
@@ -457,7 +457,7 @@ def _before_matching(withdrawal: Withdrawal) -> Iterator[str]:
 
 def _how_it_went(mail: WithdrawalMail) -> str:
     if mail.sent_at:
-        return f"verschickt, {links.moment(mail.sent_at, GERMAN_TIME)}"
+        return f"verschickt, {german.short_when(mail.sent_at, GERMAN_TIME)}"
     if mail.failed_at:
         return f"nicht zustellbar ({mail.last_error})"
     return "wird verschickt"

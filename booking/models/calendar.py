@@ -19,7 +19,7 @@ from django.utils.crypto import constant_time_compare
 
 from booking import public_holidays
 from booking.slots import Hours, Terms, Window
-from coaching_site import compiled
+from coaching_site import compiled, german
 from pages.models import Practice
 
 # What the address of a hidden type of call begins with.
@@ -255,7 +255,7 @@ class WeeklyHours(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_weekday_display()}, {self.start:%H:%M}–{self.end:%H:%M}"
+        return f"{self.get_weekday_display()}, {german.wall_range(self.start, self.end)}"
 
 
 class DateOverrideQuerySet(models.QuerySet["DateOverride"]):
@@ -300,7 +300,7 @@ class DateOverride(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.first_day:%d.%m.%Y}–{self.last_day:%d.%m.%Y}"
+        return f"{german.plain_date(self.first_day)}–{german.plain_date(self.last_day)}"
 
 
 class CallTypeQuerySet(models.QuerySet["CallType"]):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import models
 from django.db.models import F, Q
 
 from booking.models.calendar import Calendar
 from booking.slots import Interval
+from coaching_site import german
 
 # A feed is read again after ten minutes, or at once if it failed last time. Before a time is
 # held, two minutes are old. After an hour without good data the desk shows its age.
@@ -144,4 +145,4 @@ class BusyTime(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.start:%d.%m.%Y %H:%M}–{self.end:%H:%M} UTC"
+        return f"{german.plain_date(self.start)}, {german.clock_range(self.start, self.end, UTC)} (UTC)"

@@ -16,7 +16,7 @@ from django.db.models.functions import Coalesce
 from booking.invoice_data import InvoiceData, Tax, read
 from booking.models.bookings import Booking
 from booking.models.payments import Deposit, DepositQuerySet, Refund
-from coaching_site import periods
+from coaching_site import german, periods
 
 # UStG § 14b (1), AO § 147 (3): so many years, counted from the end of the year of issue.
 KEEP_YEARS = periods.INVOICES.years
@@ -345,7 +345,7 @@ class InvoicePayment(models.Model):
         verbose_name_plural = "Zahlungseingänge"
 
     def __str__(self) -> str:
-        return f"{self.invoice.number}, {self.paid_on:%d.%m.%Y}"
+        return f"{self.invoice.number}, {german.plain_date(self.paid_on)}"
 
 
 def _cancelled() -> Coalesce:

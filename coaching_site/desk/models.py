@@ -6,6 +6,9 @@ from datetime import datetime
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
+
+from coaching_site import german
 
 
 class Hits(models.Model):
@@ -54,7 +57,7 @@ class PersonLink(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"gilt bis {self.expires_at:%d.%m.%Y}"
+        return f"gilt bis {german.plain_date(timezone.localtime(self.expires_at))}"
 
 
 class PersonRequestQuerySet(models.QuerySet["PersonRequest"]):
@@ -112,7 +115,9 @@ class PersonRequest(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} vom {self.asked_at:%d.%m.%Y}"
+        return (
+            f"{self.get_kind_display()} vom {german.plain_date(timezone.localtime(self.asked_at))}"
+        )
 
 
 class Change(models.Model):
@@ -143,4 +148,4 @@ class Change(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.who}, {self.at:%d.%m.%Y %H:%M}"
+        return f"{self.who}, {german.cell(self.at, timezone.get_default_timezone())}"

@@ -6,7 +6,7 @@ from django import template
 from django.utils.html import format_html, linebreaks
 from django.utils.safestring import SafeString
 
-from coaching_site import german
+from coaching_site import german, vat
 from pages.models import Practice
 
 register = template.Library()
@@ -14,12 +14,12 @@ register = template.Library()
 
 @register.simple_tag
 def price(cents: int) -> str:
-    """„kostenlos“, or the total price with what it contains (PAngV § 3, UStG § 19)."""
+    """„kostenlos“, or the total price with its note on VAT: the only way to print a price."""
     if cents == 0:
         return "kostenlos"
     if Practice.current().vat_mode == Practice.VatMode.SMALL_BUSINESS:
-        return f"{german.euros(cents)} (umsatzsteuerfrei nach § 19 UStG)"
-    return f"{german.euros(cents)} inkl. 19{german.NBSP}% MwSt."
+        return f"{german.euros(cents)} ({vat.EXEMPT})"
+    return f"{german.euros(cents)} {vat.INCLUDED}"
 
 
 @register.filter

@@ -57,7 +57,7 @@ def test_the_page_shows_all_that_a_decision_needs(desk, withdrawal):
         "Mo., 15.03.2027",
         "Mit &lt;b&gt;Grüßen&lt;/b&gt;",
         "über die Buchungsnummer",
-        "Bis Mo., 15.03.2027, 24:00 Uhr. Der Widerruf kam in der Frist.",
+        "Bis Montag, 15. März 2027, 24:00 Uhr (Berliner Zeit). Der Widerruf kam in der Frist.",
         "Steht noch bevor.",
         "Bezahlt 150,00 €, noch da 150,00 €.",
         "Eingangsbestätigung: wird verschickt",

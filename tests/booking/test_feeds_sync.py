@@ -398,9 +398,9 @@ def test_the_coach_is_warned_once_after_hours_and_told_when_all_is_well(
     (warning,) = mailbox.to(COACH)
     assert warning["Subject"] == "Gestört: Kalender „Privat“"
     for words in (
-        "seit Montag, 1. März 2027, 10:00 Uhr, nicht lesen",
+        "seit Montag, 1. März 2027, 10:00 Uhr, Berliner Zeit (MEZ), nicht lesen",
         "Grund: Unter dieser Adresse antwortet eine Webseite, kein Kalender.",
-        "zuletzt gelesen wurden: am Montag, 1. März 2027, 09:00 Uhr.",
+        "zuletzt gelesen wurden: am Montag, 1. März 2027, 09:00 Uhr, Berliner Zeit (MEZ).",
         "/verwaltung/booking/busyfeed/",
     ):
         assert words in plain(warning)
@@ -413,7 +413,7 @@ def test_the_coach_is_warned_once_after_hours_and_told_when_all_is_well(
     run_jobs()
     (relief,) = mailbox.to(COACH)
     assert relief["Subject"] == "Wieder gelesen: Kalender „Privat“"
-    assert "Stand von Montag, 1. März 2027, 20:00 Uhr." in plain(relief)
+    assert "Stand von Montag, 1. März 2027, 20:00 Uhr, Berliner Zeit (MEZ)." in plain(relief)
 
 
 def test_a_short_failure_makes_no_noise(feed, server, practice, now, mailbox, run_jobs):

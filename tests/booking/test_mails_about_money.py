@@ -54,8 +54,9 @@ def test_the_confirmation_names_price_payment_rest_and_terms(booked, mailbox):
         assert "Bezahlt: 150,00 €, auf den Preis angerechnet" in words
         assert "Noch offen: 150,00 €, nach dem Gespräch auf Rechnung" in words
         assert (
-            "Sagst du bis Montag, 1. März 2027, 09:00 Uhr, ab, bekommst du die 150,00 € ganz "
-            "zurück. Danach behalte ich 47,50 €, und 102,50 € gehen zurück." in words
+            "Sagst du bis Montag, 1. März 2027, 09:00 Uhr, Berliner Zeit (MEZ), ab, bekommst du "
+            "die 150,00 € ganz zurück. Danach behalte ich 47,50 €, und 102,50 € gehen zurück."
+            in words
         )
         assert PROOF in words
         assert "Den Rest zahlst du bei einer Absage nicht." in words
@@ -100,7 +101,7 @@ def test_the_coach_reads_what_was_paid(booked, mailbox):
     mail.confirmation_to_coach(booked)
 
     for words in sent(mailbox, COACH):
-        assert "300,00 €, bezahlt 150,00 €, noch offen 150,00 €" in words
+        assert "Preis: 300,00 € inkl. 19 % MwSt., bezahlt 150,00 €, noch offen 150,00 €" in words
         assert "danach bleiben dir 47,50 €" in words
 
 
@@ -153,7 +154,7 @@ def test_moving_carries_the_payment_and_names_the_new_terms(booked, now, mailbox
 
     for words in sent(mailbox, ADA.email):
         assert "Deine Zahlung gilt für die neue Zeit weiter." in words
-        assert "Sagst du bis Dienstag, 2. März 2027, 09:00 Uhr, ab" in words
+        assert "Sagst du bis Dienstag, 2. März 2027, 09:00 Uhr, Berliner Zeit (MEZ), ab" in words
     for words in sent(mailbox, COACH):
         assert "Die Zahlung gilt für die neue Zeit weiter." in words
 

@@ -70,7 +70,10 @@ def test_each_step_names_what_is_due_and_what_calling_off_costs(client, paid_typ
     html = words(client.get(page))
 
     assert "300,00 € inkl. 19 % MwSt." in html
-    assert "Beim Buchen zahlst du 150,00 € an, sie werden auf den Preis angerechnet." in html
+    assert "Beim Buchen zahlst du 150,00 € an. Damit ist der Termin für dich gebucht" in html
+    assert "die Anzahlung wird auf den Preis angerechnet." in html
+    assert "Den Rest von 150,00 € zahlst du nach dem Gespräch auf Rechnung." in html
+    assert "Weitere Kosten gibt es nicht." in html
     assert "Sagst du bis 48 Stunden vorher ab, bekommst du die 150,00 € ganz zurück." in html
     assert "Danach behalte ich 47,50 €, und 102,50 € gehen zurück." in html
     assert "Dir bleibt der Nachweis gestattet" in html
@@ -200,8 +203,9 @@ def test_who_comes_back_reads_that_nothing_was_charged_and_goes_on_where_they_we
 ):
     page = client.get(address("pruefen", there))
 
-    assert "Nichts wurde abgebucht. Dein Termin ist noch bis 09:35 Uhr für dich gehalten." in words(
-        page
+    assert (
+        "Nichts wurde abgebucht. Dein Termin ist noch bis 09:35 Uhr, Berliner Zeit (MEZ), "
+        "für dich gehalten." in words(page)
     )
     assert (
         client.post(address("pruefen", there), order_form(there)).url == stripe.sessions[0]["url"]
@@ -378,7 +382,7 @@ def test_a_forged_way_back_without_having_been_at_stripe(client, booking):
 
     booking.refresh_from_db()
     assert "Noch ist keine Zahlung da" in html
-    assert "noch bis 09:15 Uhr für dich gehalten" in html
+    assert "noch bis 09:15 Uhr, Berliner Zeit (MEZ), für dich gehalten" in html
     assert not booking.is_confirmed
 
 
@@ -539,7 +543,7 @@ def test_a_refund_that_failed_is_not_called_on_its_way(client, booked, stripe, n
 def test_the_booked_page_keeps_the_terms_in_sight(client, booked):
     html = words(client.get(address("gebucht", booked)))
 
-    assert "Sagst du bis Montag, 1. März 2027, 09:00 Uhr, ab" in html
+    assert "Sagst du bis Montag, 1. März 2027, 09:00 Uhr, Berliner Zeit (MEZ), ab" in html
     assert "Danach behalte ich 47,50 €, und 102,50 € gehen zurück." in html
 
 

@@ -251,7 +251,10 @@ def test_when_the_period_is_over_the_page_says_so(client, paid_type, stripe, now
 
     shown = words(client.get(reverse("booking:booked", args=[mail.token(booking)])))
 
-    assert "Die Widerrufsfrist ist am Montag, 15. März 2027 um 24:00 Uhr" in shown
+    assert (
+        "Die Widerrufsfrist ist am Montag, 15. März 2027, 24:00 Uhr (Berliner Zeit) abgelaufen."
+        in shown
+    )
 
 
 def test_a_free_call_has_no_period(client, confirmed):

@@ -217,9 +217,9 @@ def test_the_whole_history_stands_on_one_page(admin_client, ask, now):
 
     for words in (
         "angemeldet",
-        "01.03.2027 09:00:00",
-        "01.03.2027 09:01:00",
-        "02.03.2027 09:00:00",
+        "01.03.2027, 09:00:00 Uhr (MEZ)",
+        "01.03.2027, 09:01:00 Uhr (MEZ)",
+        "02.03.2027, 09:00:00 Uhr (MEZ)",
         "Bestätigungslink verschickt",
         "abgemeldet",
         "Abmeldung zurückgenommen",
@@ -242,9 +242,9 @@ def test_the_proof_tells_every_text_and_every_time_in_berlin_and_utc(admin_clien
         assert consent.text in page
         assert consent.text_sha256 in page
         assert f"(Nr. {consent.pk})" in page
-    assert "01.03.2027, 09:00:00 Uhr in Berlin (2027-03-01 08:00:00 UTC)" in page
-    assert "01.03.2027, 09:01:00 Uhr in Berlin (2027-03-01 08:01:00 UTC)" in page
-    assert "02.03.2027, 09:00:00 Uhr in Berlin (2027-03-02 08:00:00 UTC)" in page
+    assert "01.03.2027, 09:00:00 Uhr (MEZ), also 2027-03-01 08:00:00 UTC" in page
+    assert "01.03.2027, 09:01:00 Uhr (MEZ), also 2027-03-01 08:01:00 UTC" in page
+    assert "02.03.2027, 09:00:00 Uhr (MEZ), also 2027-03-02 08:00:00 UTC" in page
     assert page.count("Einwilligung 2 (Nr.") == 1
     assert "no-store" in response["Cache-Control"]
 
@@ -260,7 +260,7 @@ def test_the_proof_of_a_whole_list_claims_no_more_than_is_known(admin_client, no
     assert "hat der Versender beim Import für alle Leute dieser Liste angegeben" in page
     assert "Import: Liste aus der alten Website" in page
     assert WORDS in page
-    assert re.search(r"Datum der Einwilligung</dt>\s*<dd>\s*04\.05\.2026\s*</dd>", page)
+    assert re.search(r"Datum der Einwilligung</dt>\s*<dd>\s*Mo., 04\.05\.2026\s*</dd>", page)
     assert "<dt>bestätigt</dt>" not in page
 
 
@@ -279,7 +279,7 @@ def test_the_proof_shows_what_the_old_list_said_in_its_own_words(admin_client, a
     assert "Die Zeiten standen in dieser Zeile." in page
     assert "2023-04-21 11:16:57, IP-Adresse 192.0.2.7" in page
     assert "2023-04-21 11:18:00" in page
-    assert "21.04.2023, 13:18:00 Uhr in Berlin (2023-04-21 11:18:00 UTC)" in page
+    assert "21.04.2023, 13:18:00 Uhr (MESZ), also 2023-04-21 11:18:00 UTC" in page
     # The second one was asked for here.
     assert "Wer sich einträgt, bekommt eine E-Mail" in page
 
