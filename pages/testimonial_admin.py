@@ -103,7 +103,7 @@ class TestimonialAdmin(admin.ModelAdmin[Testimonial]):
         return not was_given and super().has_delete_permission(request, obj)
 
     def save_model(self, request: HttpRequest, obj: Testimonial, form: Any, change: bool) -> None:
-        if not (obj.published_at or obj.revoked_at):
+        if "consent_text" in form.changed_data:
             obj.consent_version = testimonials.version_of(obj, Practice.current())
         super().save_model(request, obj, form, change)
 

@@ -66,6 +66,7 @@ FLOORS = {
         "filling",
         "compliance",
         "comparing",
+        "own_words",
         "invoice_pdf",
     ),
     3: (

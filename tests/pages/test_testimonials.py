@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from html import unescape
 
@@ -37,7 +38,7 @@ def asked() -> Quote:
 
 
 @pytest.fixture
-def agreed(asked) -> Quote:
+def agreed(asked: Quote) -> Quote:
     asked.consent_text = testimonials.wording(asked, Practice.current())
     asked.consent_version = testimonials.VERSION
     asked.consented_on, asked.consent_means = date(2027, 2, 1), "email"
@@ -46,7 +47,7 @@ def agreed(asked) -> Quote:
 
 
 @pytest.fixture
-def shown(agreed, now) -> Quote:
+def shown(agreed: Quote, now) -> Quote:
     testimonials.publish(agreed, now=now)
     agreed.refresh_from_db()
     return agreed
@@ -184,9 +185,9 @@ def test_the_version_tells_our_wording_from_the_persons_own(asked):
 def test_the_person_finds_and_erases_their_quotes(shown, client, now):
     address = addresses.parse("ada@example.org")
     assert people.is_known(address)
-    (quote,) = people.everything_about(address, now=now)["Zitate"]
-    assert quote["Vor- und Nachname"] == "Ada Müller"
-    assert quote["Eingewilligt"] == "per E-Mail"
+    told = json.dumps(people.everything_about(address, now=now)["Zitate"], default=str)
+    for word in ("Vor- und Nachname", "Ada", "per E-Mail", "2027-02-01", "VP Engineering"):
+        assert word in told
 
     people.erase(address, by=people.By.PERSON, now=now)
 

@@ -54,8 +54,9 @@ def _strings(tree: ast.Module) -> Iterator[str]:
         and isinstance(node.body[0], ast.Expr)
     }
     for node in ast.walk(tree):
-        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
-        if is_text and node not in documentation:
+        if not isinstance(node, ast.Constant) or node in documentation:
+            continue
+        if isinstance(node.value, str):
             yield node.value
 
 
