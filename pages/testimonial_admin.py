@@ -45,11 +45,7 @@ class TestimonialForm(forms.ModelForm[Testimonial]):
 @admin.register(Testimonial)
 class TestimonialAdmin(admin.ModelAdmin[Testimonial]):
     form = TestimonialForm
-    list_display = ["beginning", "shown_as", "shown_role", "state", "consented_on", "preview"]
-    list_filter = [
-        ("published_at", admin.EmptyFieldListFilter),
-        ("revoked_at", admin.EmptyFieldListFilter),
-    ]
+    list_display = ["beginning", "state", "preview", "shown_as", "consented_on"]
     search_fields = ["person", "email"]
     search_help_text = "Suche nach dem Namen oder der E-Mail-Adresse"
     actions = ["publish", "take_down", "revoke"]

@@ -65,7 +65,9 @@ class Testimonial(models.Model):
     )
     consent_version = models.CharField("Fassung der Vorlage", max_length=30, blank=True)
     consented_on = models.DateField("Eingewilligt am", null=True, blank=True)
-    consent_means = models.CharField("Eingewilligt", max_length=10, choices=Means, blank=True)
+    consent_means = models.CharField(
+        "Weg der Einwilligung", max_length=10, choices=Means, blank=True
+    )
     revoked_at = models.DateTimeField("widerrufen am", null=True, blank=True)
     published_at = models.DateTimeField("veröffentlicht am", null=True, blank=True)
 

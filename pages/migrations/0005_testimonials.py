@@ -53,7 +53,7 @@ class Migration(migrations.Migration):
                 ('consent_text', models.TextField(blank=True, help_text='Zitat, Name und Rolle müssen genau so darin stehen, wie sie gezeigt werden.', max_length=4000, verbose_name='Wortlaut der Einwilligung')),
                 ('consent_version', models.CharField(blank=True, max_length=30, verbose_name='Fassung der Vorlage')),
                 ('consented_on', models.DateField(blank=True, null=True, verbose_name='Eingewilligt am')),
-                ('consent_means', models.CharField(blank=True, choices=[('email', 'per E-Mail'), ('paper', 'auf Papier, mit Unterschrift'), ('other', 'schriftlich auf anderem Weg')], max_length=10, verbose_name='Eingewilligt')),
+                ('consent_means', models.CharField(blank=True, choices=[('email', 'per E-Mail'), ('paper', 'auf Papier, mit Unterschrift'), ('other', 'schriftlich auf anderem Weg')], max_length=10, verbose_name='Weg der Einwilligung')),
                 ('revoked_at', models.DateTimeField(blank=True, null=True, verbose_name='widerrufen am')),
                 ('published_at', models.DateTimeField(blank=True, null=True, verbose_name='veröffentlicht am')),
             ],
