@@ -155,3 +155,12 @@ def test_without_an_address_of_the_practice_the_sentence_is_still_whole(
 
     [message] = mailbox.to(ADA.email)
     assert "Bist du mit etwas unzufrieden, schreib mir." in plain(message)
+
+
+def test_a_free_calls_confirmation_says_that_nothing_is_recorded(confirmed, mailbox, run_jobs):
+    run_jobs()
+
+    [message] = mailbox.to(ADA.email)
+
+    assert offering.NOT_RECORDED in text(message)
+    assert offering.NOT_RECORDED in html(message)
