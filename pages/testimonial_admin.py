@@ -67,7 +67,7 @@ class TestimonialAdmin(admin.ModelAdmin[Testimonial]):
                     "Schick der Person die Vorlage. Sobald sie schriftlich zugestimmt hat, trag hier "
                     "ein, welchem Wortlaut, wann und wie. Dann kannst du das Zitat in der Liste "
                     "veröffentlichen. Eine unverlangte E-Mail mit der Bitte um ein Zitat gilt als "
-                    "Werbung: Frag im Gespräch, oder wen du dazu anschreiben darfst."
+                    "Werbung: Frag im Gespräch oder Menschen, die dem zugestimmt haben."
                 ),
                 "fields": [
                     "template",
@@ -101,7 +101,9 @@ class TestimonialAdmin(admin.ModelAdmin[Testimonial]):
     def save_model(self, request: HttpRequest, obj: Testimonial, form: Any, change: bool) -> None:
         if "consent_text" in form.changed_data:
             obj.consent_version = testimonials.version_of(obj, Practice.current())
-        super().save_model(request, obj, form, change)
+        # Only what was typed: a consent that is revoked meanwhile stays revoked.
+        typed = [*form.changed_data, "consent_version"] if change else None
+        obj.save(update_fields=typed)
 
     # --- what the lists and pages show -----------------------------------------------------
 
