@@ -120,6 +120,12 @@ PROOFS = Period(
     "newsletter.subscriptions.forget_old_proofs",
     years=3,
 )
+TESTIMONIALS = Period(
+    "Zitate und die Einwilligung dazu, ab dem Widerruf",
+    "Nachweis, dass es eine Einwilligung gab",
+    "pages.testimonials.forget_revoked",
+    years=3,
+)
 IMPORTS = Period(
     "Dateien, aus denen Abos übernommen wurden",
     "Prüfung der Übernahme",
@@ -181,6 +187,7 @@ ALL: Sequence[Period] = (
     UNCONFIRMED,
     NETWORKS,
     PROOFS,
+    TESTIMONIALS,
     IMPORTS,
     PERSON_LINKS,
     PERSON_REQUESTS,

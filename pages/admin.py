@@ -14,6 +14,7 @@ from django.utils.html import format_html
 
 from pages import legal, portraits
 from pages import legal_admin as legal_admin  # registers its own pages
+from pages import testimonial_admin as testimonial_admin  # registers its own pages
 from pages.models import Practice
 
 
@@ -50,6 +51,8 @@ class PracticeAdmin(admin.ModelAdmin[Practice]):
                     "vat_id",
                     "vat_mode",
                     "insurer",
+                    "insurance_scope",
+                    "associations",
                 ],
             },
         ),

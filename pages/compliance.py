@@ -11,7 +11,7 @@ from django.urls import is_valid_path, reverse
 
 from booking.models import CallType
 from coaching_site import markdown
-from pages import filling, legal, legal_facts
+from pages import filling, legal, legal_facts, own_words
 from pages.legal_models import CHECKED_BY_A_LAWYER, LegalText
 from pages.models import Practice
 
@@ -38,6 +38,7 @@ def findings() -> list[Finding]:
         *_unfinished(texts, practice),
         *_outdated(),
         *_links(texts),
+        *(Finding(sentence, is_duty=False) for sentence in own_words.doubtful(practice)),
         *_privacy(texts[Kind.PRIVACY], practice),
         *_withdrawal_model(),
         *_stripe(),

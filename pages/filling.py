@@ -10,7 +10,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from coaching_site import links, markdown, vat
-from pages import legal_facts
+from pages import legal_facts, offering
 from pages.models import Practice
 
 _WORD = re.compile(r"\{\{\s*(\w*)\s*\}\}")
@@ -96,6 +96,10 @@ WORDS: dict[str, Callable[[Practice], str]] = {
     "hosting": lambda practice: _or_hole(practice.hosting_provider, "Hosting-Anbieter und Sitz"),
     "mailversand": lambda practice: _or_hole(practice.mail_provider, "E-Mail-Anbieter und Sitz"),
     "video": lambda practice: _or_hole(practice.video_provider, "Video-Anbieter und Sitz"),
+    "leistung": lambda _: offering.KIND,
+    "kein_kurs": lambda _: offering.NO_COURSE,
+    "keine_aufzeichnung": lambda _: offering.NOT_RECORDED,
+    "keine_therapie": lambda _: offering.NO_THERAPY,
     "widerruf_adresse": lambda _: f"<{links.absolute(reverse('withdraw'))}>",
 }
 
@@ -128,8 +132,21 @@ def _vat_id(practice: Practice) -> str:
 def _insurer(practice: Practice) -> str:
     if not practice.insurer.strip():
         return ""
-    lines = [markdown.literal(line) for line in practice.insurer.splitlines() if line.strip()]
-    return "## Berufshaftpflichtversicherung\n\n" + "\\\n".join(lines)
+    insurance = "## Berufshaftpflichtversicherung\n\n" + _lines(practice.insurer)
+    if practice.insurance_scope:
+        scope = markdown.literal(practice.insurance_scope)
+        insurance += f"\n\nRäumlicher Geltungsbereich: {scope}"
+    return insurance
+
+
+def _associations(practice: Practice) -> str:
+    if not practice.associations.strip():
+        return ""
+    return "## Verbände und Verhaltensregeln\n\n" + _lines(practice.associations)
+
+
+def _lines(text: str) -> str:
+    return "\\\n".join(markdown.literal(line) for line in text.splitlines() if line.strip())
 
 
 def _vat(practice: Practice) -> str:
@@ -182,6 +199,7 @@ BLOCKS: dict[str, Callable[[Practice], str]] = {
     "kontakt": _contact,
     "ust_id": _vat_id,
     "versicherung": _insurer,
+    "verbaende": _associations,
     "umsatzsteuer": _vat,
     "stripe": _stripe,
     "newsletter_ip": _newsletter_network,

@@ -13,8 +13,9 @@ from django.utils import timezone
 
 from coaching_site import vat
 from pages.legal_models import LegalText, unfinished
+from pages.testimonial_models import Testimonial
 
-__all__ = ["LegalText", "Practice"]
+__all__ = ["LegalText", "Practice", "Testimonial"]
 
 # A USt-IdNr. has no dash; a W-IdNr. does, and may not take its place on an invoice (UStG § 14 (4) 2).
 VAT_ID = re.compile(r"[A-Z]{2}[0-9A-Z]+")
@@ -105,7 +106,22 @@ class Practice(models.Model):
     insurer = models.TextField(
         "Berufshaftpflicht",
         blank=True,
-        help_text="Name und Anschrift des Versicherers und räumlicher Geltungsbereich, falls vorhanden.",
+        help_text="Name und Anschrift des Versicherers, falls vorhanden.",
+    )
+    insurance_scope = models.CharField(
+        "Räumlicher Geltungsbereich der Berufshaftpflicht",
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Steht in deinem Versicherungsschein, zum Beispiel „Deutschland“ oder „weltweit ohne USA“.",
+    )
+    associations = models.TextField(
+        "Verbände und Verhaltensregeln",
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Verbände, denen du angehörst, und wo ihre Regeln zu lesen sind, falls vorhanden.",
     )
     supervisory_authority = models.CharField(
         "Datenschutz-Aufsichtsbehörde",

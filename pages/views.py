@@ -23,7 +23,7 @@ from newsletter.models import Issue
 from pages import legal, structured_data
 from pages.legal import LegalVersion
 from pages.legal_models import LegalText
-from pages.models import Practice
+from pages.models import Practice, Testimonial
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +55,7 @@ def landing(request: HttpRequest) -> HttpResponse:
         "call": call,
         "json_ld": structured_data.service(Practice.current(), calls),
         "issues": Issue.objects.published().defer("body")[:ISSUES_SHOWN],
+        "testimonials": Testimonial.objects.published(),
         "next_start": None,
         "zone": None,
     }

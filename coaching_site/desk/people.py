@@ -24,6 +24,7 @@ from newsletter import addresses, preferences
 from newsletter.addresses import Address
 from newsletter.imports import forgetting as imports
 from newsletter.models import Event, Subscriber
+from pages import testimonials
 
 By, Kind = PersonRequest.By, PersonRequest.Kind
 
@@ -64,7 +65,8 @@ def owner_of(token: str, *, now: datetime) -> Address | None:
 
 def is_known(address: Address) -> bool:
     reads = Subscriber.objects.filter(address_key=address.key).exists()
-    return reads or any(guests.knows(email) for email in _spellings(address))
+    spellings = _spellings(address)
+    return reads or any(guests.knows(each) or testimonials.knows(each) for each in spellings)
 
 
 def everything_about(address: Address, *, now: datetime) -> dict[str, object]:
@@ -76,6 +78,9 @@ def everything_about(address: Address, *, now: datetime) -> dict[str, object]:
             assert isinstance(known, list)
             assert isinstance(rows, list)
             known.extend(rows)
+    everything["Zitate"] = [
+        quote for email in _spellings(address) for quote in testimonials.everything_about(email)
+    ]
     reader = _reader(address)
     if reader is not None:
         for name, content in preferences.everything_about(reader, now=now).items():
@@ -114,6 +119,8 @@ def erase(address: Address, *, by: PersonRequest.By, now: datetime) -> list[str]
         request = _request(address, by=by, now=now)
         names = _names(address)
         left = [reason for email in _spellings(address) for reason in guests.erase(email, now=now)]
+        for email in _spellings(address):
+            testimonials.erase(email)
         _erase_reader(address, by=by, now=now)
         if not left:
             PersonLink.objects.filter(address__iexact=address.shown).delete()

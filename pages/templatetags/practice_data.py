@@ -7,6 +7,7 @@ from django.utils.html import format_html, linebreaks
 from django.utils.safestring import SafeString
 
 from coaching_site import german, vat
+from pages import offering
 from pages.models import Practice
 
 register = template.Library()
@@ -32,3 +33,19 @@ def or_missing(value: str, label: str) -> str | SafeString:
 def paragraphs(text: str) -> SafeString:
     """The coach's plain text as paragraphs; everything else in it is escaped."""
     return SafeString(linebreaks(text, autoescape=True))
+
+
+@register.simple_tag
+def kind_of_service() -> str:
+    """What every call is, as the contract says it."""
+    return offering.KIND
+
+
+@register.simple_tag
+def not_recorded() -> str:
+    return offering.NOT_RECORDED
+
+
+@register.simple_tag
+def no_therapy() -> str:
+    return offering.NO_THERAPY

@@ -10,7 +10,7 @@ from booking import mail, orders
 from booking.models import Booking
 from booking.views.ordering import ordering
 from coaching_site.german import NBSP
-from pages import legal
+from pages import legal, offering
 from pages.legal_models import LegalText
 from tests.booking.conftest import ADA, hold
 from tests.booking.desk import pay
@@ -50,7 +50,7 @@ def test_a_consumer_gets_every_paper_as_a_file(paid_type, stripe, mailbox, run_j
 
     assert tuple(attached) == PARTS
     assert "Muster-Widerrufsformular" in words_in(attached["Widerrufsbelehrung.pdf"])
-    assert "Einzelgespräch, live" in words_in(attached["AGB.pdf"])
+    assert offering.KIND in words_in(attached["AGB.pdf"])
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,8 @@ def test_a_consumer_gets_every_paper_as_a_file(paid_type, stripe, mailbox, run_j
         "Bezahlt: 150,00 €, auf den Preis angerechnet",
         "Noch offen: 150,00 €, nach dem Gespräch auf Rechnung",
         "Danach behalte ich 47,50 €, und 102,50 € gehen zurück.",
+        f"{offering.KIND}, ein einzelnes Gespräch.",
+        offering.NOT_RECORDED,
         "Weitere Kosten gibt es nicht; der Vertrag endet mit dem Gespräch",
         "Im Anhang sind die AGB und die Widerrufsbelehrung mit dem Muster-Widerrufsformular.",
         f"Beim Buchen hast du erklärt: „{orders.EARLY_START}“",
@@ -153,3 +155,12 @@ def test_without_an_address_of_the_practice_the_sentence_is_still_whole(
 
     [message] = mailbox.to(ADA.email)
     assert "Bist du mit etwas unzufrieden, schreib mir." in plain(message)
+
+
+def test_a_free_calls_confirmation_says_that_nothing_is_recorded(confirmed, mailbox, run_jobs):
+    run_jobs()
+
+    [message] = mailbox.to(ADA.email)
+
+    assert offering.NOT_RECORDED in text(message)
+    assert offering.NOT_RECORDED in html(message)

@@ -147,7 +147,7 @@ def test_the_order_names_everything_the_law_asks_for(client, booking):
     order = html[html.index("Deine Bestellung") :]
 
     for part in (
-        "Sparring, 30 Minuten: einmaliges Einzelgespräch",
+        "Sparring, 30 Minuten: Einzelcoaching, live, 1:1 und individuell, einmalig.",
         "Videogespräch",
         "Mittwoch, 3. März 2027, 09:00–09:30 Uhr, Berliner Zeit (MEZ)",
         "<strong>300,00 € inkl. 19 % MwSt.</strong>, keine weiteren Kosten",

@@ -30,6 +30,7 @@ HARMLESS = {
     "booking_invoicepayment": {"noted_by"},
     "booking_billingaddress": set(),
     "booking_oneofflink": set(),
+    "pages_testimonial": {"consent_version", "consent_means"},
     "newsletter_subscriber": {"status"},
     "newsletter_suppression": {"reason"},
     "desk_personrequest": {"kind", "by"},

@@ -170,3 +170,18 @@ def test_the_deployment_check_says_the_same(published):
         for each in run_checks(include_deployment_checks=True)
         if str(each.id).startswith("pages.")
     ]
+
+
+def test_words_of_the_coach_that_must_not_advertise_are_named_and_keep_nothing_back(
+    published, calendar
+):
+    Practice.objects.update(biography="Klimaneutral gehostet.")
+    new_type(calendar, title="Sparring", description="Mit Zertifikat.")
+
+    found = {each.sentence: each.is_duty for each in compliance.findings()}
+
+    (bio,) = (sentence for sentence in found if "„Klimaneutral“" in sentence)
+    (call,) = (sentence for sentence in found if "„Zertifikat“" in sentence)
+    assert bio.startswith("Praxis, Profil: ")
+    assert call.startswith("Gesprächsart „Sparring“: ")
+    assert (found[bio], found[call]) == (False, False)

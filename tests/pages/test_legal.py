@@ -116,8 +116,8 @@ def test_the_terms_say_which_tax_the_prices_contain(whole):
     assert "keine Umsatzsteuer" in filling.fill("[[umsatzsteuer]]", whole).text
 
 
-def test_the_terms_allow_the_proof_of_a_lower_damage():
-    words = legal.start_source(Kind.TERMS)
+def test_the_terms_allow_the_proof_of_a_lower_damage(whole):
+    words = legal.start(Kind.TERMS, whole).text
 
     proof = "Dir bleibt der Nachweis gestattet, dass kein oder ein wesentlich geringerer Schaden entstanden ist."
     assert proof in words
