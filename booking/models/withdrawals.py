@@ -26,6 +26,9 @@ class WithdrawalQuerySet(models.QuerySet["Withdrawal"]):
     def open(self) -> WithdrawalQuerySet:
         return self.filter(status=Withdrawal.Status.OPEN)
 
+    def accepted(self) -> WithdrawalQuerySet:
+        return self.filter(status__in=Withdrawal.ACCEPTED)
+
     def of_person(self, email: str) -> WithdrawalQuerySet:
         """What came from an address, or is about an appointment of it."""
         bookings = Booking.objects.of_address(email).values("pk")
@@ -61,6 +64,8 @@ class Withdrawal(models.Model):
         REFUNDED = "refunded", "angenommen"
         PARTLY = "partly", "angenommen, teilweise erstattet"
         WITHOUT_EFFECT = "without_effect", "ohne Wirkung"
+
+    ACCEPTED = (Status.REFUNDED, Status.PARTLY)
 
     class Match(models.TextChoices):
         NONE = "", "nicht zugeordnet"

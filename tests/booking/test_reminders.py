@@ -334,6 +334,25 @@ def test_a_reminder_says_when_where_and_how_to_get_out_of_it_and_sells_nothing(
     assert told.reference in html(message)
 
 
+@pytest.mark.parametrize(
+    ("price_cents", "customer", "leads_there"),
+    [(30000, "private", True), (30000, "", True), (30000, "company", False), (0, "", False)],
+)
+def test_reminders_of_a_consumers_contract_lead_to_withdrawing_from_it(
+    told, mailbox, price_cents, customer, leads_there
+):
+    told.price_cents, told.customer = price_cents, customer
+
+    mail.first_reminder_to_guest(told)
+    mail.second_reminder_to_guest(told)
+
+    link = mail.withdraw_url(told)
+    for message in mailbox.messages:
+        assert (f"Vertrag widerrufen: http://localhost:8000{link}" in plain(message)) is leads_there
+        assert (link in html(message)) is leads_there
+    assert len(mailbox.messages) == 2
+
+
 @pytest.mark.parametrize("preparation", ["", "Bring eine Frage mit."])
 def test_the_plain_text_has_no_holes(told, mailbox, preparation):
     told.call_type.preparation = preparation
