@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
@@ -262,7 +263,7 @@ def test_a_day_that_crashed_is_made_up_for_by_the_next(
 def test_two_runs_at_once_warn_once(waiting, now):
     found = at_once([lambda: people.warn_of_due(now=now + 26 * DAY)] * 8)
 
-    assert sorted(found) == [0] * 7 + [1]
+    assert Counter(found) == {0: 7, 1: 1}
     assert ProcrastinateJob.objects.filter(task_name="desk.warn_of_person_request").count() == 1
 
 
