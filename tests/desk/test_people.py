@@ -394,6 +394,30 @@ def test_the_coach_looks_takes_and_erases_after_a_question(
     assert places_of("ada@example.org", "Ada Müller") == INVOICES
 
 
+def test_the_list_shows_what_is_to_do_and_what_is_too_late(waiting, admin_client, now):
+    people.note_export(addresses.parse("ben@example.org"), by=By.COACH, now=now)
+    PersonRequest.objects.filter(pk=waiting.pk).update(due_on=timezone.localdate() - DAY)
+    page = "/verwaltung/desk/personrequest/"
+
+    def rows(query: str = "") -> list[str]:
+        shown = admin_client.get(page + query).content.decode()
+        return re.findall(r'field-kind"><a [^>]*>(\w+)</a>', shown)
+
+    assert "(überfällig)</strong>" in admin_client.get(page).content.decode()
+    assert rows() == ["Löschung"]
+    assert rows("?stand=erledigt") == ["Auskunft"]
+    assert rows("?stand=alle") == ["Löschung", "Auskunft"]
+
+
+def test_yes_and_no_are_words(known_everywhere, admin_client):
+    page = admin_client.post(
+        "/verwaltung/desk/personrequest/person/", {"email": "ada@example.org", "look": ""}
+    ).content.decode()
+
+    assert "<dt>ohne Zahlung eingetragen</dt>" in page
+    assert not re.search(r"<dd>\s*(True|False)", page)
+
+
 def test_only_who_may_erase_is_let_near_it(known_everywhere, client, django_user_model):
     from django.contrib.auth.models import Permission  # noqa: PLC0415
 
