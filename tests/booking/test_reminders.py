@@ -398,7 +398,9 @@ def test_the_coach_hears_of_a_call_that_begins_without_its_confirmation_once(
         pass_time(untold.start - minutes * MINUTE)
 
     assert alerts(mailbox) == [f"Bitte ansehen: Bestätigung fehlt, {untold.reference}"]
-    assert "Erreiche deinen Gast auf einem anderen Weg" in plain(mailbox.to(COACH)[0])
+    [message] = mailbox.to(COACH)
+    assert "Erreiche deinen Gast auf einem anderen Weg" in plain(message)
+    assert "\n\n\n" not in plain(message)
 
 
 def test_a_confirmation_lost_before_the_call_was_moved_is_missed_as_well(

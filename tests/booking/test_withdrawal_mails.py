@@ -239,6 +239,7 @@ def test_five_days_before_the_money_must_be_back_the_coach_is_told_once(now, mai
     assert "endet am Montag, 15. März 2027" in told
     assert "Ordne ihn vorher einem Termin zu." in told
     assert "/verwaltung/booking/withdrawal/" in told
+    assert "\n\n\n" not in told
 
 
 def test_what_is_decided_and_paid_back_needs_no_warning(paid, now, mailbox, pass_days):

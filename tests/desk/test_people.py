@@ -218,6 +218,7 @@ def test_five_days_before_the_month_is_over_the_coach_is_told_once(waiting, mail
     said = mail_server.text(message).replace("\u00a0", " ")
     assert "bis zum Donnerstag, 1. April 2027" in said
     assert f"/verwaltung/desk/personrequest/{waiting.pk}/change/" in said
+    assert "\n\n\n" not in said
 
 
 def test_the_warning_names_nobody_for_it_outlives_the_erasure(waiting, mailbox, pass_days):
