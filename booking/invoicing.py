@@ -224,7 +224,7 @@ def write_all_owed(*, now: datetime) -> int:
             deposits.alarm(deposit, Alarm.Kind.NO_INVOICE, about="fehler", detail=detail, now=now)
         else:
             written += len(papers)
-    return written
+    return written + _cancel_bills_of_withdrawn(now=now)
 
 
 def mail_to_guest(invoice: Invoice, *, now: datetime) -> None:
@@ -236,6 +236,11 @@ def mail_to_guest(invoice: Invoice, *, now: datetime) -> None:
 def has_money(invoice: Invoice) -> bool:
     """Whether there is a payment behind it that no bank has taken back."""
     return invoice.deposit is not None and invoice.deposit.dispute_status != "lost"
+
+
+def unpaid_bill(booking: Booking) -> Invoice | None:
+    """What its guest was asked to transfer and has not. Asks the database."""
+    return _transfers(booking).in_state(Invoice.State.OPEN).without_files().first()
 
 
 def is_billed(booking: Booking) -> bool:
@@ -259,6 +264,27 @@ def _write_and_mail(booking: Booking, *, now: datetime) -> list[Invoice]:
             if not _is_carried(paper, now=now):
                 mail_to_guest(paper, now=now)
         return papers
+
+
+def _cancel_bills_of_withdrawn(*, now: datetime) -> int:
+    """Cancel what is still to be transferred for contracts that were withdrawn from."""
+    written = 0
+    for invoice in Invoice.objects.of_withdrawn().select_related("booking"):
+        try:
+            written += _cancel_bill(invoice, now=now)
+        except Exception:
+            logger.exception("Invoice %s of a withdrawn contract stands.", invoice.number)
+    return written
+
+
+def _cancel_bill(invoice: Invoice, *, now: datetime) -> int:
+    with transaction.atomic():
+        Booking.objects.locked(invoice.booking)
+        if not Invoice.objects.of_withdrawn().filter(pk=invoice.pk).exists():
+            return 0  # somebody was faster, or noted that it was paid
+        paper = _cancel(invoice, reason="Der Vertrag wurde widerrufen.", now=now)
+        mail_to_guest(paper, now=now)
+        return 1
 
 
 def _is_carried(invoice: Invoice, *, now: datetime) -> bool:

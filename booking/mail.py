@@ -125,6 +125,11 @@ def second_reminder_to_guest(booking: Booking) -> None:
     _send("reminder_guest", booking, to=booking.email, occasion="second_reminder")
 
 
+def unconfirmed_to_coach(booking: Booking) -> None:
+    """The call is about to begin and its guest has no confirmation of the contract."""
+    _send("unconfirmed_coach", booking, to=settings.COACH_EMAIL, reply_to=booking.email)
+
+
 def follow_up_to_guest(booking: Booking) -> None:
     """Asking for feedback is advertising in law: only to those who agreed."""
     _send("follow_up_guest", booking, to=booking.email)
@@ -222,6 +227,12 @@ def withdrawal_mail_lost(withdrawal: Withdrawal) -> None:
     _send_about_withdrawal(
         "withdrawal_lost", withdrawal, to=settings.COACH_EMAIL, more={"failed": failed}
     )
+
+
+def withdrawal_due_soon(withdrawal: Withdrawal) -> None:
+    """To the coach: its money must be back in a few days. Not if it went back since this was owed."""
+    if withdrawal.has_money_outstanding:
+        _send_about_withdrawal("withdrawal_due_soon", withdrawal, to=settings.COACH_EMAIL)
 
 
 def calendar_file(booking: Booking) -> bytes:

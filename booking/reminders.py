@@ -1,5 +1,7 @@
 """What becomes due as time goes by: two reminders before a call, and a question after it.
 
+And a word to the coach where a call is about to begin and its guest has no confirmation.
+
 Nothing is planned ahead. Every minute we ask which mails are due now and write them into the
 ledger, so a call that was moved or called off needs no clearing up.
 """
@@ -7,7 +9,7 @@ ledger, so a call that was moved or called off needs no clearing up.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from booking import notices
 from booking.models import Booking, Notification
@@ -15,13 +17,24 @@ from booking.models import Booking, Notification
 REMINDERS = (Notification.Kind.FIRST_REMINDER, Notification.Kind.SECOND_REMINDER)
 
 
+# How far back it is looked for what a broken mail server has kept from its guest.
+ALERT_LIFE = timedelta(days=1)
+
+
 def owe_what_is_due(*, now: datetime) -> int:
-    """Owe guests the mails that are due and not in the ledger yet; returns how many there are."""
-    return sum(
+    """Owe the mails that are due and not in the ledger yet; returns how many there are."""
+    return _warn_of_unconfirmed(now) + sum(
         notices.owe(booking, kind, Booking.Side.GUEST, now=now)
         for kind, booking in _candidates(now)
         if booking.calls_for(kind, now)
     )
+
+
+def _warn_of_unconfirmed(now: datetime) -> int:
+    """A contract is confirmed before the service begins, or the coach must see to it (BGB § 312f (2))."""
+    found = Booking.objects.with_its_type().unconfirmed(now).filter(start__gt=now - ALERT_LIFE)
+    kind, coach = Notification.Kind.UNCONFIRMED, Booking.Side.COACH
+    return sum(notices.owe(booking, kind, coach, now=now) for booking in found)
 
 
 def _candidates(now: datetime) -> Iterator[tuple[Notification.Kind, Booking]]:

@@ -56,6 +56,7 @@ MAILS: dict[tuple[str, str], Callable[[Booking], None]] = {
     (Notification.Kind.FOLLOW_UP, Booking.Side.GUEST): mail.follow_up_to_guest,
     (Notification.Kind.PAID_TOO_LATE, Booking.Side.GUEST): mail.paid_too_late_to_guest,
     (Notification.Kind.PAID_TOO_LATE, Booking.Side.COACH): mail.paid_too_late_to_coach,
+    (Notification.Kind.UNCONFIRMED, Booking.Side.COACH): mail.unconfirmed_to_coach,
 }
 
 WITHDRAWAL_MAILS: dict[str, Callable[[Withdrawal], None]] = {
@@ -65,6 +66,7 @@ WITHDRAWAL_MAILS: dict[str, Callable[[Withdrawal], None]] = {
     WithdrawalMail.Kind.ACCEPTED: mail.withdrawal_accepted,
     WithdrawalMail.Kind.WITHOUT_EFFECT: mail.withdrawal_without_effect,
     WithdrawalMail.Kind.LOST: mail.withdrawal_mail_lost,
+    WithdrawalMail.Kind.DUE_SOON: mail.withdrawal_due_soon,
 }
 
 
@@ -247,3 +249,11 @@ def owed_withdrawal_mails(timestamp: int) -> None:
     owed = list(rows.values_list("pk", flat=True))
     for pk in set(owed) - jobs.on_record(SEND_WITHDRAWAL, "mail_id", owed):
         jobs.enqueue(SEND_WITHDRAWAL, mail_id=pk)
+
+
+@app.periodic(cron="11 5 * * *")
+@app.task(name="booking.due_withdrawals", queueing_lock="booking.due_withdrawals")
+def due_withdrawals(timestamp: int) -> None:
+    """Warn of money that must be back soon. A run that was missed is made up for by the next."""
+    del timestamp
+    withdrawals.warn_of_due(now=timezone.now())

@@ -18,7 +18,7 @@ from booking import cancellation, notices, public_holidays
 from booking.errors import MustGoBackWhole, NotMatched, RefundChanged, WithdrawalDecided
 from booking.models import Booking, Calendar, Notification, Withdrawal, WithdrawalMail
 from booking.models.bookings import REFERENCE_LENGTH
-from booking.models.withdrawals import GERMAN_TIME
+from booking.models.withdrawals import GERMAN_TIME, WARN_BEFORE
 from coaching_site import german, jobs
 
 Match, Kind = Withdrawal.Match, WithdrawalMail.Kind
@@ -203,11 +203,21 @@ def find_without_effect(withdrawal: Withdrawal, *, note: str, by: str, now: date
         return row
 
 
+def warn_of_due(*, now: datetime) -> int:
+    """Owe the coach a mail about each withdrawal whose money must be back soon, once for each."""
+    soon = Withdrawal.objects.money_outstanding().due_until(now + WARN_BEFORE).first_said()
+    unwarned = soon.exclude(mails__kind=Kind.DUE_SOON)
+    for withdrawal in unwarned:
+        with transaction.atomic():
+            _owe(withdrawal, Kind.DUE_SOON, now=now)
+    return len(unwarned)
+
+
 def give_up(mail: WithdrawalMail, *, now: datetime) -> None:
     """A mail can not be delivered: the desk shows it, and the coach is told once."""
     with transaction.atomic():
         WithdrawalMail.objects.filter(pk=mail.pk).update(failed_at=now)
-        if mail.kind not in (Kind.COACH, Kind.LOST):
+        if mail.kind not in WithdrawalMail.TO_COACH:
             _owe(mail.withdrawal, Kind.LOST, now=now)
 
 

@@ -86,7 +86,7 @@ def compose(
     reply_to: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> EmailMultiAlternatives:
-    """Render the three parts. The imprint stands in every mail (DDG § 5, legal texts R44)."""
+    """Render the three parts. The imprint stands in every mail (DDG § 5)."""
     values = {**context, "practice": Practice.current(), "site_url": settings.SITE_URL}
     subject = render_to_string(f"{template}.subject.txt", values)
     values["subject"] = " ".join(subject.split())

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.urls import is_valid_path, reverse
+from django.utils import timezone
 
-from booking.models import CallType
+from booking.models import Booking, CallType, Withdrawal, WithdrawalMail
+from booking.models.withdrawals import WARN_BEFORE as REFUND_WARNING
 from coaching_site import markdown
+from coaching_site.desk.models import WARN_BEFORE as REQUEST_WARNING
+from coaching_site.desk.models import PersonRequest
 from pages import filling, legal, legal_facts, own_words
 from pages.legal_models import CHECKED_BY_A_LAWYER, LegalText
 from pages.models import Practice
@@ -21,6 +27,12 @@ Kind = LegalText.Kind
 CLOSED_PLATFORM = "ec.europa.eu/consumers/odr"
 
 
+# A mail that is on its way is not missing yet.
+MAILS_TAKE = timedelta(minutes=10)
+# What was not confirmed longer ago is history.
+LOOKING_BACK = timedelta(days=14)
+
+
 class Finding(NamedTuple):
     """`is_duty` is what must be mended; `is_unfinished` waits for a person, not for a repair."""
 
@@ -29,8 +41,11 @@ class Finding(NamedTuple):
     is_unfinished: bool = False
 
 
-def findings() -> list[Finding]:
-    """Everything found, duties first. Reads the database, writes nothing, asks no other server."""
+def findings(*, now: datetime) -> list[Finding]:
+    """Everything found, duties first, and nobody named in it.
+
+    Reads the database, writes nothing, asks no other server.
+    """
     practice = Practice.current()
     texts = {kind: legal.current(kind) for kind in Kind}
     found = [
@@ -42,6 +57,7 @@ def findings() -> list[Finding]:
         *_privacy(texts[Kind.PRIVACY], practice),
         *_withdrawal_model(),
         *_stripe(),
+        *_deadlines(now),
     ]
     return sorted(found, key=lambda finding: not finding.is_duty)
 
@@ -141,3 +157,28 @@ def _stripe() -> Iterator[Finding]:
     is_priced = CallType.objects.filter(is_active=True, price_cents__gt=0).exists()
     if is_priced and not settings.STRIPE_SECRET_KEY:
         yield Finding("Es gibt Gespräche mit Preis, aber keinen Stripe-Schlüssel.", is_duty=False)
+
+
+def _deadlines(now: datetime) -> Iterator[Finding]:
+    """What the running site owes people: none of it keeps a deployment back."""
+    today, outstanding = (
+        timezone.localdate(now),
+        Withdrawal.objects.money_outstanding().first_said(),
+    )
+    late, late_requests = outstanding.due_until(now), PersonRequest.objects.overdue(today)
+    soon = outstanding.due_until(now + REFUND_WARNING).exclude(pk__in=late.values("pk"))
+    soon_requests = PersonRequest.objects.due_until(today + REQUEST_WARNING)
+    soon_requests = soon_requests.exclude(pk__in=late_requests.values("pk"))
+    receipts = WithdrawalMail.objects.receipts_owed(since=now - MAILS_TAKE)
+    unconfirmed = Booking.objects.unconfirmed(now).filter(start__gt=now - LOOKING_BACK)
+    counted: tuple[tuple[QuerySet[Any], str, bool], ...] = (
+        (receipts, "Widerrufe, deren Eingang noch nicht bestätigt ist", True),
+        (late, "Widerrufe, deren Geld schon zurück sein müsste", True),
+        (soon, "Widerrufe, deren Geld in den nächsten Tagen zurück sein muss", False),
+        (unconfirmed, "Termine, deren Bestätigung nicht vor dem Gespräch ankam", True),
+        (late_requests, "Anfragen zu Daten, deren Frist vorbei ist", True),
+        (soon_requests, "Anfragen zu Daten, deren Frist in den nächsten Tagen endet", False),
+    )
+    for rows, what, is_duty in counted:
+        if count := rows.count():
+            yield Finding(f"{what}: {count}.", is_duty=is_duty, is_unfinished=True)

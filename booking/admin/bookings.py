@@ -24,7 +24,8 @@ from django.views.decorators.http import require_POST
 from booking import attendance, invoicing, scheduling
 from booking.admin import billing, by_hand, cancelling, links, money, refunding, why
 from booking.errors import BookingError, RequestOver
-from booking.models import Booking, Deposit, Invoice, Notification, Order
+from booking.models import Booking, Deposit, Invoice, Notification, Order, Withdrawal
+from booking.models.withdrawals import GERMAN_TIME
 from coaching_site import german
 from coaching_site.desk.csv_export import csv_response
 from coaching_site.desk.read_only import ReadOnly
@@ -156,7 +157,7 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
     inlines = [OrderInline, NotificationInline]
     actions = ["accept", "cancel", "mark_no_show", "take_no_show_back", "export"]
     fieldsets = [
-        (None, {"fields": ["reference", "status", "call_type", "when"]}),
+        (None, {"fields": ["reference", "status", "call_type", "when", "withdrawn"]}),
         (
             "Gast",
             {
@@ -196,7 +197,7 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
             },
         ),
     ]
-    readonly_fields = ["when", "answered"]
+    readonly_fields = ["when", "withdrawn", "answered"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Booking]:
         return super().get_queryset(request).prefetch_related("notifications__refund", "deposits")
@@ -283,6 +284,19 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
     @admin.display(description="Termin", ordering="start")
     def when(self, booking: Booking) -> str:
         return links.when(booking)
+
+    @admin.display(description="Widerrufe")
+    def withdrawn(self, booking: Booking) -> SafeString | str:
+        """Each declaration about this contract, with the way to it."""
+        rows = booking.withdrawals.order_by("received_at", "pk")
+        return (
+            format_html_join(
+                "",
+                '<div><a href="{}">{}</a></div>',
+                ((link.address, link.text) for link in map(_told, rows)),
+            )
+            or "keine"
+        )
 
     @admin.display(description="Worum es geht", ordering="topic")
     def about(self, booking: Booking) -> str:
@@ -435,6 +449,14 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
     @admin.action(description="CSV-Export", permissions=["view"])
     def export(self, request: HttpRequest, queryset: QuerySet[Booking]) -> HttpResponse:
         return csv_response("termine.csv", COLUMNS, map(_row, queryset))
+
+
+def _told(withdrawal: Withdrawal) -> links.Link:
+    """„Mo., 01.03.2027, 09:00 Uhr: offen“."""
+    received = german.short_when(withdrawal.received_at, GERMAN_TIME)
+    return links.Link(
+        links.to(withdrawal).address, f"{received}: {withdrawal.get_status_display()}"
+    )
 
 
 def _row(booking: Booking) -> list[object]:

@@ -255,9 +255,7 @@ class WithdrawalAdmin(ReadOnly, admin.ModelAdmin[Withdrawal]):
             return NOTHING
         paid = german.euros(withdrawal.booking.paid_cents)
         left = german.euros(withdrawals.refundable_cents(withdrawal.booking))
-        billed = invoicing.is_billed(withdrawal.booking)
-        more = " Eine Rechnung über den Rest steht; storniere sie von Hand." if billed else ""
-        return f"Bezahlt {paid}, noch da {left}.{more}"
+        return f"Bezahlt {paid}, noch da {left}.{_of_the_bill(withdrawal.booking)}"
 
     @admin.display(description="Was zu tun ist")
     def what_to_do(self, withdrawal: Withdrawal) -> str:
@@ -421,6 +419,18 @@ def advice(withdrawal: Withdrawal) -> str:
             "kann das Widerrufsrecht erloschen sein. Frag im Zweifel nach."
         )
     return "Nimm ihn an: Der Termin wird abgesagt, und das Geld geht zurück."
+
+
+def _of_the_bill(booking: Booking) -> str:
+    """What becomes of an invoice for the rest: an unpaid one falls away, a paid one needs a person."""
+    bill = invoicing.unpaid_bill(booking)
+    if bill is not None:
+        return f" {bill} ist unbezahlt und wird storniert, sobald du den Widerruf annimmst."
+    if invoicing.is_billed(booking):
+        return (
+            " Der Rest ist überwiesen: Überweise ihn zurück und storniere seine Rechnung von Hand."
+        )
+    return ""
 
 
 def _was_held(withdrawal: Withdrawal) -> bool:

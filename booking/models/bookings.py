@@ -30,6 +30,9 @@ CLAIM_LIFE = timedelta(minutes=3)
 FEED_PAST = timedelta(days=30)
 # A request for feedback that could not be sent in time is not made up for weeks later.
 FOLLOW_UP_LIFE = timedelta(days=3)
+# So long before a call its confirmation must have left the house; after so much time for trying.
+CONFIRMED_BEFORE = timedelta(hours=2)
+CONFIRMING_TAKES = timedelta(minutes=10)
 # The states in which a booking keeps others out; they stand in `booking_no_overlap` too.
 TAKES_TIME = ["requested", "held", "confirmed"]
 
@@ -116,6 +119,23 @@ class BookingQuerySet(models.QuerySet["Booking"]):
             status=Booking.Status.CONFIRMED,
             start__gt=now,
             start__lte=now + F(f"call_type__{kind}") * MINUTE,
+        )
+
+    def unconfirmed(self, now: datetime) -> BookingQuerySet:
+        """Calls that begin soon or have begun, whose guests never got the confirmation they are owed."""
+        confirmations = Notification.objects.filter(
+            booking=OuterRef("pk"),
+            kind=Notification.Kind.CONFIRMATION,
+            audience=Booking.Side.GUEST,
+        )
+        return self.filter(
+            # Whom the coach entered without a word to them is owed none.
+            Exists(confirmations),
+            ~Exists(confirmations.filter(sent_at__isnull=False)),
+            ~Q(email=""),
+            status=Booking.Status.CONFIRMED,
+            confirmed_at__lte=now - CONFIRMING_TAKES,
+            start__lte=now + CONFIRMED_BEFORE,
         )
 
     def to_follow_up(self, now: datetime) -> BookingQuerySet:
@@ -573,7 +593,7 @@ class Booking(models.Model):
         match kind:
             case kinds.CANCELLATION:
                 return self.is_cancelled
-            case kinds.CONFIRMATION | kinds.MOVED:
+            case kinds.CONFIRMATION | kinds.MOVED | kinds.UNCONFIRMED:
                 return self.is_confirmed
             case kinds.REQUEST:
                 return self.status == self.Status.REQUESTED
@@ -655,6 +675,7 @@ class Notification(models.Model):
         REFUND = "refund", "Erstattung"
         PAID_TOO_LATE = "paid_too_late", "Zu spät bezahlt"
         INVOICE = "invoice", "Rechnung"
+        UNCONFIRMED = "unconfirmed", "Bestätigung fehlt"
 
     booking = models.ForeignKey(
         Booking, models.CASCADE, related_name="notifications", verbose_name="Termin"

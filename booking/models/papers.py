@@ -16,6 +16,7 @@ from django.db.models.functions import Coalesce
 from booking.invoice_data import InvoiceData, Tax, read
 from booking.models.bookings import Booking
 from booking.models.payments import Deposit, DepositQuerySet, Refund
+from booking.models.withdrawals import Withdrawal
 from coaching_site import german, periods
 
 # UStG § 14b (1), AO § 147 (3): so many years, counted from the end of the year of issue.
@@ -135,6 +136,11 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
                 return claims.filter(~waits, gone=0)
             case states.PARTLY_CANCELLED:
                 return claims.filter(~waits, gone__gt=0, gone__lt=F("gross_cents"))
+
+    def of_withdrawn(self) -> InvoiceQuerySet:
+        """Bills still to be transferred although the coach has accepted the withdrawal."""
+        withdrawn = Withdrawal.objects.accepted().values("booking")
+        return self.in_state(Invoice.State.OPEN).filter(booking__in=withdrawn)
 
     def of_month(self, month: date) -> InvoiceQuerySet:
         """Real ones of this month, in the order of their numbers."""

@@ -10,13 +10,15 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db import models
-from django.db.models import F, Min, OuterRef, Q, Subquery
+from django.db.models import Exists, F, Min, OuterRef, Q, Subquery
 
 from booking.models.bookings import CLAIM_LIFE, Booking
 from booking.models.payments import Refund
 
 # BGB § 357 (1): by then the money must be back.
 PAY_BACK_WITHIN = timedelta(days=14)
+# So long before that the coach is told once more.
+WARN_BEFORE = timedelta(days=5)
 # The law's days end here, wherever the guest lives.
 GERMAN_TIME = ZoneInfo("Europe/Berlin")
 DECLARED = ("name", "contract", "email", "message")
@@ -26,6 +28,23 @@ class WithdrawalQuerySet(models.QuerySet["Withdrawal"]):
     def open(self) -> WithdrawalQuerySet:
         return self.filter(status=Withdrawal.Status.OPEN)
 
+    def accepted(self) -> WithdrawalQuerySet:
+        return self.filter(status__in=Withdrawal.ACCEPTED)
+
+    def money_outstanding(self) -> WithdrawalQuerySet:
+        """Those whose money may have to go back and has not: undecided, or not there yet."""
+        on_its_way = Q(refund__isnull=False) & ~Q(refund__status=Refund.Status.SUCCEEDED)
+        return self.filter(Q(status=Withdrawal.Status.OPEN) | on_its_way)
+
+    def due_until(self, moment: datetime) -> WithdrawalQuerySet:
+        """Those whose money must be back by then."""
+        return self.filter(received_at__lte=moment - PAY_BACK_WITHIN)
+
+    def first_said(self) -> WithdrawalQuerySet:
+        """Without repetitions of what stands the same way."""
+        same = {name: OuterRef(name) for name in (*DECLARED, "status")}
+        return self.exclude(Exists(Withdrawal.objects.filter(pk__lt=OuterRef("pk"), **same)))
+
     def of_person(self, email: str) -> WithdrawalQuerySet:
         """What came from an address, or is about an appointment of it."""
         bookings = Booking.objects.of_address(email).values("pk")
@@ -33,7 +52,7 @@ class WithdrawalQuerySet(models.QuerySet["Withdrawal"]):
 
     def overdue(self, now: datetime) -> WithdrawalQuerySet:
         """Undecided although the money should be back."""
-        return self.open().filter(received_at__lte=now - PAY_BACK_WITHIN)
+        return self.open().due_until(now)
 
     def with_its_booking(self) -> WithdrawalQuerySet:
         return self.select_related("booking__call_type", "booking__calendar", "refund")
@@ -61,6 +80,8 @@ class Withdrawal(models.Model):
         REFUNDED = "refunded", "angenommen"
         PARTLY = "partly", "angenommen, teilweise erstattet"
         WITHOUT_EFFECT = "without_effect", "ohne Wirkung"
+
+    ACCEPTED = (Status.REFUNDED, Status.PARTLY)
 
     class Match(models.TextChoices):
         NONE = "", "nicht zugeordnet"
@@ -137,6 +158,11 @@ class Withdrawal(models.Model):
     def is_open(self) -> bool:
         return self.status == self.Status.OPEN
 
+    @property
+    def has_money_outstanding(self) -> bool:
+        """Whether money may have to go back and has not; the same rule as the queryset's."""
+        return self.is_open or (self.refund is not None and not self.refund.is_back)
+
     def is_overdue(self, now: datetime) -> bool:
         return self.is_open and self.due_at <= now
 
@@ -159,6 +185,10 @@ class WithdrawalMailQuerySet(models.QuerySet["WithdrawalMail"]):
     def unclaimed(self, now: datetime) -> WithdrawalMailQuerySet:
         """Mails nobody is sending right now; who claimed one and died has lost it by now."""
         return self.filter(Q(claimed_until=None) | Q(claimed_until__lte=now))
+
+    def receipts_owed(self, since: datetime) -> WithdrawalMailQuerySet:
+        """Receipts nobody has got, of declarations from before `since`."""
+        return self.filter(kind=WithdrawalMail.Kind.RECEIPT, sent_at=None, created_at__lte=since)
 
     def failed(self) -> WithdrawalMailQuerySet:
         return self.filter(failed_at__isnull=False)
@@ -192,6 +222,9 @@ class WithdrawalMail(models.Model):
         ACCEPTED = "accepted", "Widerruf angenommen"
         WITHOUT_EFFECT = "without_effect", "Widerruf ohne Wirkung"
         LOST = "lost", "Eine Mail kam nicht an"
+        DUE_SOON = "due_soon", "Erinnerung an die Frist"
+
+    TO_COACH = (Kind.COACH, Kind.LOST, Kind.DUE_SOON)
 
     withdrawal = models.ForeignKey(
         Withdrawal, models.PROTECT, related_name="mails", verbose_name="Widerruf"

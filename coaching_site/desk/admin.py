@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
+from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import mark_safe
+from django.utils.safestring import SafeString, mark_safe
 
+from coaching_site import german
 from coaching_site.desk import audit, people
 from coaching_site.desk.models import Change, PersonRequest
 from coaching_site.desk.read_only import ReadOnly
@@ -24,21 +28,74 @@ from newsletter.forms import AddressField
 
 
 class PersonForm(forms.Form):
-    email = AddressField(label="E-Mail-Adresse")
+    email = AddressField(
+        label="E-Mail-Adresse",
+        # Somebody else's: the browser has no business filling in the coach's own.
+        widget=forms.EmailInput(attrs={"class": "vTextField", "autocomplete": "off"}),
+    )
+
+
+class Open(admin.SimpleListFilter):
+    """What is still to be done, unless one asks for the rest."""
+
+    title = "Stand"
+    parameter_name = "stand"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("offen", "Offen"), ("erledigt", "Erledigt"), ("alle", "Alle")]
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        """Without Django's own „Alle“, which would be the default."""
+        choices = super().choices(changelist)
+        next(choices)
+        wanted = self.value() or "offen"
+        for (value, _), choice in zip(self.lookup_choices, choices, strict=True):
+            yield {**choice, "selected": value == wanted}
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[PersonRequest]
+    ) -> QuerySet[PersonRequest]:
+        if self.value() == "alle":
+            return queryset
+        return queryset.filter(done_at__isnull=self.value() != "erledigt")
 
 
 @admin.register(PersonRequest)
 class PersonRequestAdmin(ReadOnly, admin.ModelAdmin[PersonRequest]):
-    list_display = ["kind", "by", "address", "asked_at", "due_on", "done_at"]
-    list_filter = ["kind", "by", ("done_at", admin.EmptyFieldListFilter)]
-    ordering = ["done_at", "due_on"]
-    fields = ["kind", "by", "address", "asked_at", "due_on", "done_at", "in_the_way"]
+    list_display = ["kind", "due", "address", "by", "asked", "done"]
+    list_filter = [Open, "kind", "by"]
+    ordering = [F("done_at").desc(nulls_first=True), "due_on"]
+    fields = ["kind", "by", "address", "asked", "due", "in_the_way", "done"]
+    readonly_fields = ["asked", "due", "done"]
     change_list_template = "admin/desk/personrequest/list.html"
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         own = [path("person/", view(self.person_view), name="desk_personrequest_person")]
         return [*own, *super().get_urls()]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        title = {"title": "Anfragen zu Daten"}
+        return super().changelist_view(request, {**(extra_context or {}), **title})
+
+    @admin.display(description="Verlangt", ordering="asked_at")
+    def asked(self, row: PersonRequest) -> str:
+        return german.short_when(row.asked_at, timezone.get_default_timezone())
+
+    @admin.display(description="Zu erledigen bis", ordering="due_on")
+    def due(self, row: PersonRequest) -> SafeString | str:
+        day = german.short_date(row.due_on)
+        if row.done_at is None and row.due_on < timezone.localdate():
+            return format_html("<strong>{} (überfällig)</strong>", day)
+        return day
+
+    @admin.display(description="Erledigt", ordering="done_at")
+    def done(self, row: PersonRequest) -> str | None:
+        if row.done_at is None:
+            return None
+        return german.short_when(row.done_at, timezone.get_default_timezone())
 
     def has_erase_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("desk.erase_person")
@@ -95,11 +152,26 @@ class PersonRequestAdmin(ReadOnly, admin.ModelAdmin[PersonRequest]):
 
 @admin.register(Change)
 class ChangeAdmin(ReadOnly, admin.ModelAdmin[Change]):
-    list_display = ["at", "who", "what", "thing", "told"]
+    list_display = ["when", "change", "who"]
     list_filter = ["what", "who", "at"]
-    fields = ["at", "who", "what", "thing", "told"]
-    readonly_fields = ["thing", "told"]
+    fields = ["when", "who", "what", "thing", "told"]
+    readonly_fields = ["when", "thing", "told"]
     show_full_result_count = False
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().changelist_view(request, {**(extra_context or {}), "title": "Änderungen"})
+
+    @admin.display(description="wann", ordering="at")
+    def when(self, change: Change) -> str:
+        return german.short_when(change.at, timezone.get_default_timezone())
+
+    @admin.display(description="was")
+    def change(self, change: Change) -> SafeString:
+        """Three columns fit on a telephone, five do not."""
+        what = change.get_what_display()
+        return format_html("{} {}<br>{}", self.thing(change), what, self.told(change))
 
     @admin.display(description="woran")
     def thing(self, change: Change) -> str:

@@ -9,17 +9,24 @@ recent doings.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 
 from django.apps import apps
 from django.db import connection
 from django.db.models import Model
+from django.utils import timezone
 
-from coaching_site import periods
+from coaching_site import german, periods
 from coaching_site.append_only import erasing
 from coaching_site.desk.models import Change
+
+# How the database writes a moment, a day and a time of day down (ISO 8601).
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:[\d.]+[+-]\d\d:\d\d")
+DAY = re.compile(r"\d{4}-\d\d-\d\d")
+CLOCK = re.compile(r"\d\d:\d\d:\d\d")
 
 # Per table the columns of which only „geändert“ is kept: secrets, long texts, what is personal.
 # The triggers in the migrations say the same; a test compares.
@@ -138,6 +145,14 @@ def _word(value: object) -> str:
             return "ja"
         case False:
             return "nein"
+        case str() if MOMENT.fullmatch(value):
+            zone = timezone.get_default_timezone()
+            moment = datetime.fromisoformat(value).astimezone(zone)
+            return f"{german.short_date(moment.date())}, {german.clock(moment, zone)}"
+        case str() if DAY.fullmatch(value):
+            return german.short_date(date.fromisoformat(value))
+        case str() if CLOCK.fullmatch(value):
+            return f"{value[:5]} Uhr"
         case _:
             return str(value)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.urls import reverse
+from django.utils import timezone
 
 from coaching_site import links, mail
-from coaching_site.desk.models import PersonLink
+from coaching_site.desk.models import PersonLink, PersonRequest
 from newsletter import addresses
 
 
@@ -19,4 +21,19 @@ def send_person_link(link: PersonLink, *, token: str) -> None:
             "expires_at": link.expires_at,
         },
         key=f"desk.person_link:{link.pk}",
+    )
+
+
+def send_person_request_due_soon(request: PersonRequest) -> None:
+    """To the coach: what somebody asked for must be done in a few days. It names nobody."""
+    page = reverse("admin:desk_personrequest_change", args=[request.pk])
+    mail.send(
+        "desk/mail/person_request_due_soon",
+        to=settings.COACH_EMAIL,
+        context={
+            "request": request,
+            "zone": timezone.get_default_timezone(),
+            "desk_url": links.absolute(page),
+        },
+        key=f"desk.person_request_due_soon:{request.pk}",
     )

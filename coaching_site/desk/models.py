@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
 from coaching_site import german
+
+# So long before a request must be done the coach is told of it.
+WARN_BEFORE = timedelta(days=5)
 
 
 class Hits(models.Model):
@@ -64,6 +67,14 @@ class PersonRequestQuerySet(models.QuerySet["PersonRequest"]):
     def open(self) -> PersonRequestQuerySet:
         return self.filter(done_at=None)
 
+    def due_until(self, day: date) -> PersonRequestQuerySet:
+        """Those that must be done by then."""
+        return self.open().filter(due_on__lte=day)
+
+    def overdue(self, today: date) -> PersonRequestQuerySet:
+        """Those whose last day is over."""
+        return self.open().filter(due_on__lt=today)
+
     def ended_before(self, moment: datetime) -> PersonRequestQuerySet:
         return self.filter(done_at__lt=moment)
 
@@ -92,6 +103,7 @@ class PersonRequest(models.Model):
     due_on = models.DateField("zu erledigen bis")
     done_at = models.DateTimeField("erledigt am", null=True, blank=True)
     in_the_way = models.TextField("was noch hindert", blank=True)
+    warned_at = models.DateTimeField("an die Frist erinnert am", null=True, blank=True)
 
     objects = PersonRequestQuerySet.as_manager()
 

@@ -18,7 +18,7 @@ from django.utils import timezone
 from booking import guests
 from booking.models import Booking
 from coaching_site import jobs, links, periods
-from coaching_site.desk.models import PersonLink, PersonRequest
+from coaching_site.desk.models import WARN_BEFORE, PersonLink, PersonRequest
 from coaching_site.periods import months_later
 from newsletter import addresses, preferences
 from newsletter.addresses import Address
@@ -138,6 +138,19 @@ def finish_open(*, now: datetime) -> int:
         not erase(addresses.parse(request.address), by=By(request.by), now=now)
         for request in waiting
     )
+
+
+def warn_of_due(*, now: datetime) -> int:
+    """Have the coach told of each request that must be done soon, once for each; returns how many."""
+    soon = PersonRequest.objects.due_until(timezone.localdate(now) + WARN_BEFORE)
+    told = 0
+    for request in soon.filter(warned_at=None):
+        with transaction.atomic():
+            # Of any number who ask at once, one finds it unwarned.
+            if soon.filter(pk=request.pk, warned_at=None).update(warned_at=now):
+                jobs.enqueue("desk.warn_of_person_request", request_id=request.pk)
+                told += 1
+    return told
 
 
 def asked_before(address: Address) -> list[PersonRequest]:

@@ -12,8 +12,9 @@ from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from booking.models import Alarm, Withdrawal, WithdrawalMail
+from booking.models import Alarm, Booking, Withdrawal, WithdrawalMail
 from coaching_site.desk import audit
+from coaching_site.desk.models import PersonRequest
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
@@ -30,14 +31,22 @@ class DeskSite(AdminSite):
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> TemplateResponse:
-        """The first page says first whether something about money needs a person."""
+        """The first page says first what needs a person."""
+        now = timezone.now()
         waits: dict[str, int] = {}
         if request.user.has_perm("booking.view_alarm"):
             waits["open_alarms"] = Alarm.objects.open().count()
         if request.user.has_perm("booking.view_withdrawal"):
             waits["open_withdrawals"] = Withdrawal.objects.open().count()
-            waits["overdue_withdrawals"] = Withdrawal.objects.overdue(timezone.now()).count()
+            waits["overdue_withdrawals"] = Withdrawal.objects.overdue(now).count()
             waits["lost_withdrawal_mails"] = WithdrawalMail.objects.failed_of_open().count()
+        if request.user.has_perm("booking.view_booking"):
+            unconfirmed = Booking.objects.unconfirmed(now).upcoming(now)
+            waits["unconfirmed_bookings"] = unconfirmed.count()
+        if request.user.has_perm("desk.view_personrequest"):
+            today = timezone.localdate(now)
+            waits["open_person_requests"] = PersonRequest.objects.open().count()
+            waits["overdue_person_requests"] = PersonRequest.objects.overdue(today).count()
         return super().index(request, {**(extra_context or {}), **waits})
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:

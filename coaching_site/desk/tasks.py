@@ -10,7 +10,7 @@ from procrastinate.contrib.django import app
 from booking.models import Booking
 from coaching_site import jobs, limits
 from coaching_site.desk import mail, people, retention
-from coaching_site.desk.models import PersonLink
+from coaching_site.desk.models import PersonLink, PersonRequest
 from newsletter import addresses, quotas, subscriptions
 from pages import consent
 from pages.models import Practice
@@ -42,6 +42,22 @@ def send_person_link(*, link: int) -> None:
     row = PersonLink.objects.filter(pk=link, expires_at__gt=timezone.now()).first()
     if row is not None:
         mail.send_person_link(row, token=people.new_token(row))
+
+
+@app.periodic(cron="13 5 * * *")
+@app.task(name="desk.due_person_requests", queueing_lock="desk.due_person_requests")
+def due_person_requests(timestamp: int) -> None:
+    """Warn of what must be done soon. A run that was missed is made up for by the next."""
+    del timestamp
+    people.warn_of_due(now=timezone.now())
+
+
+@app.task(name="desk.warn_of_person_request", retry=jobs.PATIENT)
+def warn_of_person_request(*, request_id: int) -> None:
+    """Tell the coach of a request that must be done soon, unless it is done by now."""
+    row = PersonRequest.objects.open().filter(pk=request_id).first()
+    if row is not None:
+        mail.send_person_request_due_soon(row)
 
 
 @app.task(name="desk.sign_up_from_booking", retry=jobs.PATIENT)

@@ -9,7 +9,9 @@ register = template.Library()
 
 @register.filter
 def in_words(value: object) -> object:
-    """Lists and small tables as one line of words; anything else as it is."""
+    """Yes and no, lists and small tables as one line of words; anything else as it is."""
+    if isinstance(value, bool):
+        return "ja" if value else "nein"
     if isinstance(value, list):
         return ", ".join(map(str, value))
     if isinstance(value, dict):

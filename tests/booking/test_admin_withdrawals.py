@@ -13,7 +13,7 @@ from booking import deposits, invoicing, orders
 from booking.models import Booking, Deposit, Refund, Withdrawal, WithdrawalMail
 from tests.booking.conftest import ADA
 from tests.booking.desk import pay, queries, staff, words
-from tests.booking.papers import practice
+from tests.booking.papers import address_of, practice
 from tests.booking.test_withdrawals import declare, send_all
 
 LIST = reverse("admin:booking_withdrawal_changelist")
@@ -242,3 +242,24 @@ def test_the_list_costs_the_same_for_many(desk, withdrawal, paid, now, stand):
         declare(now, contract=paid.reference, message=str(number))
 
     assert queries(desk, address) == before
+
+
+def test_a_booking_leads_to_its_withdrawals_and_they_lead_back(desk, withdrawal, paid):
+    its_page = reverse("admin:booking_booking_change", args=[paid.pk])
+
+    assert f'<a href="{page(withdrawal)}">Mo., 01.03.2027, 09:00 Uhr: offen</a>' in words(
+        desk.get(its_page)
+    )
+    assert f'<a href="{its_page}">' in words(desk.get(page(withdrawal)))
+
+
+def test_an_unpaid_bill_is_announced_to_fall_away_and_a_paid_one_asks_for_the_coach(
+    desk, withdrawal, paid, clock, now
+):
+    address_of(paid)
+    later = paid.end + timedelta(hours=1)
+    bill = invoicing.issue_final(paid, now=later)
+    assert "unbezahlt und wird storniert" in words(desk.get(page(withdrawal)))
+
+    invoicing.note_paid(bill, on=later.date(), by="coach", now=later)
+    assert "Überweise ihn zurück" in words(desk.get(page(withdrawal)))

@@ -149,6 +149,35 @@ def test_a_sent_mark_is_kept():
     assert checked.cleaned_data["form_token"] == mark
 
 
+MINE = {"website", "stamp", "form_token"}  # what the form brings along itself
+
+
+def asked(call_type: CallType, *, required: bool | None = None) -> set[str]:
+    fields = DetailsForm(call_type=call_type).fields
+    return {
+        name
+        for name, field in fields.items()
+        if name not in MINE and required in (None, field.required)
+    }
+
+
+def test_nothing_is_asked_that_the_call_does_not_need():
+    """No salutation, no gender, no birthday; a telephone only where it rings."""
+    assert asked(VIDEO) == {"name", "email", "company", "topic"}
+    assert asked(VIDEO, required=True) == {"name", "email"}
+    assert asked(PHONE, required=True) == {"name", "email", "phone"}
+    whom_to_bill = {"customer", "vat_id", "street", "postal_code", "city", "country"}
+    assert asked(DEAR) == {"name", "email", "company", "topic"} | whom_to_bill
+    assert asked(CHEAP, required=True) == {"name", "email", "customer"}
+
+
+def test_whoever_tells_what_it_is_about_is_warned_of_health_and_secrets():
+    hint = DetailsForm(call_type=VIDEO).fields["topic"].help_text
+
+    assert "keine Gesundheitsdaten" in hint
+    assert "keine Geheimnisse deines Arbeitgebers" in hint
+
+
 # --- a call that costs something ------------------------------------------------------------------
 
 CHEAP = CallType(place_kind=CallType.Place.VIDEO, price_cents=250_00)

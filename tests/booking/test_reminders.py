@@ -22,6 +22,7 @@ from tests.mail_server import html, text
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
+COACH = "coach@praxis.example"
 MINUTE = timedelta(minutes=1)
 
 
@@ -334,6 +335,25 @@ def test_a_reminder_says_when_where_and_how_to_get_out_of_it_and_sells_nothing(
     assert told.reference in html(message)
 
 
+@pytest.mark.parametrize(
+    ("price_cents", "customer", "leads_there"),
+    [(30000, "private", True), (30000, "", True), (30000, "company", False), (0, "", False)],
+)
+def test_reminders_of_a_consumers_contract_lead_to_withdrawing_from_it(
+    told, mailbox, price_cents, customer, leads_there
+):
+    told.price_cents, told.customer = price_cents, customer
+
+    mail.first_reminder_to_guest(told)
+    mail.second_reminder_to_guest(told)
+
+    link = mail.withdraw_url(told)
+    for message in mailbox.messages:
+        assert (f"Vertrag widerrufen: http://localhost:8000{link}" in plain(message)) is leads_there
+        assert (link in html(message)) is leads_there
+    assert len(mailbox.messages) == 2
+
+
 @pytest.mark.parametrize("preparation", ["", "Bring eine Frage mit."])
 def test_the_plain_text_has_no_holes(told, mailbox, preparation):
     told.call_type.preparation = preparation
@@ -349,7 +369,72 @@ def test_every_kind_of_mail_the_ledger_knows_can_be_sent():
     to_guests = {kind for kind, audience in MAILS if audience == Booking.Side.GUEST}
 
     # What tells of money that went back is written from the refund.
-    assert to_guests == {*Notification.Kind} - {Notification.Kind.REFUND, Notification.Kind.INVOICE}
+    written_from_elsewhere = {Notification.Kind.REFUND, Notification.Kind.INVOICE}
+    to_coach_alone = {Notification.Kind.UNCONFIRMED}
+    assert to_guests == {*Notification.Kind} - written_from_elsewhere - to_coach_alone
+
+
+# --- a call whose confirmation did not get out ----------------------------------------------------
+
+
+def alerts(mailbox) -> list[str]:
+    subjects = [str(message["Subject"]) for message in mailbox.to(COACH)]
+    return [subject for subject in subjects if "Bestätigung fehlt" in subject]
+
+
+@pytest.fixture
+def untold(confirmed: Booking, mailbox) -> Booking:
+    """The mail to the guest was lost, and with it the job that would have sent it."""
+    ProcrastinateJob.objects.all()._raw_delete("default")
+    return confirmed
+
+
+def test_the_coach_hears_of_a_call_that_begins_without_its_confirmation_once(
+    untold, mailbox, pass_time
+):
+    pass_time(untold.start - 2 * HOUR - MINUTE)
+    assert alerts(mailbox) == []
+    for minutes in (120, 119, 60, 1, 0, -60):
+        pass_time(untold.start - minutes * MINUTE)
+
+    assert alerts(mailbox) == [f"Bitte ansehen: Bestätigung fehlt, {untold.reference}"]
+    [message] = mailbox.to(COACH)
+    assert "Erreiche deinen Gast auf einem anderen Weg" in plain(message)
+    assert "\n\n\n" not in plain(message)
+
+
+def test_a_confirmation_lost_before_the_call_was_moved_is_missed_as_well(
+    untold, mailbox, pass_time, now
+):
+    moved = scheduling.move(untold, start=NINE + DAY, by=Booking.Side.GUEST, now=now + MINUTE)
+    ProcrastinateJob.objects.all()._raw_delete("default")
+
+    pass_time(moved.start - HOUR)
+
+    assert len(alerts(mailbox)) == 1
+
+
+def test_who_has_their_confirmation_causes_no_alert(told, mailbox, pass_time):
+    pass_time(told.start - HOUR)
+    pass_time(told.start)
+
+    assert alerts(mailbox) == []
+
+
+def test_a_confirmation_that_is_minutes_old_is_on_its_way(call_type, mailbox, now, clock):
+    soon = scheduling.confirm(hold(call_type, now=now), now=now)
+    Booking.objects.update(confirmed_at=NINE - 9 * MINUTE)
+
+    assert not Booking.objects.unconfirmed(NINE).exists()
+    assert Booking.objects.unconfirmed(NINE + MINUTE).get() == soon
+
+
+def test_whom_the_coach_entered_without_a_word_is_owed_no_confirmation(call_type, mailbox, now):
+    by_hand.book(
+        call_type, start=NINE, guest=ADA, form_token=uuid.uuid4(), tell_guest=False, now=now
+    )
+
+    assert not Booking.objects.unconfirmed(NINE).exists()
 
 
 # --- after the call ---------------------------------------------------------------------------

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import timedelta
+
 import pytest
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from booking import invoicing, orders, withdrawals
 from booking.models import Booking, Refund, Withdrawal, WithdrawalMail
-from booking.tasks import owed_withdrawal_mails, send_withdrawal_mail
+from booking.tasks import due_withdrawals, owed_withdrawal_mails, send_withdrawal_mail
 from coaching_site import jobs
 from coaching_site.mail import Undeliverable
 from tests.booking.conftest import ADA
@@ -21,6 +24,7 @@ pytestmark = pytest.mark.usefixtures("db", "clock")
 
 COACH = "coach@praxis.example"
 OTHER = "jemand@example.org"
+DAY = timedelta(days=1)
 
 
 @pytest.fixture(autouse=True)
@@ -201,3 +205,90 @@ def test_the_confirmation_of_a_free_call_does_not(confirmed, mailbox, run_jobs):
 
     [message] = mailbox.to(ADA.email)
     assert "widerrufen" not in plain(message)
+
+
+# --- the money must be back soon ------------------------------------------------------------------
+
+
+@pytest.fixture
+def pass_days(clock, run_jobs, now) -> Callable[[int, int], None]:
+    """Lets days pass: each has the day's job, and then what it started."""
+
+    def pass_to(first: int, last: int) -> None:
+        for day in range(first, last + 1):
+            clock(now + day * DAY)
+            due_withdrawals(0)
+            run_jobs()
+
+    return pass_to
+
+
+def due_soon(mailbox) -> list[str]:
+    return [each for each in subjects(mailbox.to(COACH)) if each.startswith("Bald fällig")]
+
+
+def test_five_days_before_the_money_must_be_back_the_coach_is_told_once(now, mailbox, pass_days):
+    declare(now)
+
+    pass_days(0, 8)
+    assert due_soon(mailbox) == []
+    pass_days(9, 20)
+
+    assert due_soon(mailbox) == ["Bald fällig: Widerruf von Ada Müller"]
+    told = plain(mailbox.to(COACH)[-1])
+    assert "endet am Montag, 15. März 2027" in told
+    assert "Ordne ihn vorher einem Termin zu." in told
+    assert "/verwaltung/booking/withdrawal/" in told
+    assert "\n\n\n" not in told
+
+
+def test_what_is_decided_and_paid_back_needs_no_warning(paid, now, mailbox, pass_days):
+    accept(declare(now, contract=paid.reference), back=15000, now=now)
+    send_all(now)
+
+    pass_days(0, 20)
+
+    assert due_soon(mailbox) == []
+
+
+def test_a_refund_that_does_not_arrive_is_warned_of(paid, now, mailbox, pass_days):
+    accept(declare(now, contract=paid.reference), back=15000, now=now)
+    ProcrastinateJob.objects.filter(task_name="booking.send_refund")._raw_delete("default")
+
+    pass_days(9, 10)
+
+    assert len(due_soon(mailbox)) == 1
+    assert "die Erstattung ist noch nicht angekommen (beauftragt)" in plain(mailbox.to(COACH)[-1])
+
+
+def test_the_same_declared_twice_is_warned_of_once(now, mailbox, pass_days):
+    declare(now)
+    declare(now)
+
+    pass_days(9, 10)
+
+    assert len(due_soon(mailbox)) == 1
+
+
+def test_a_day_that_crashed_is_made_up_for_by_the_next(now, mailbox, pass_days, monkeypatch):
+    declare(now)
+    with monkeypatch.context() as broken:
+        broken.setattr("coaching_site.jobs.enqueue", lambda *args, **kwargs: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            withdrawals.warn_of_due(now=now + 9 * DAY)
+    assert not WithdrawalMail.objects.filter(kind="due_soon").exists()
+
+    pass_days(10, 12)
+
+    assert len(due_soon(mailbox)) == 1
+
+
+def test_a_warning_that_was_overtaken_by_the_refund_is_not_sent(paid, now, mailbox, run_jobs):
+    withdrawal = declare(now, contract=paid.reference)
+    withdrawals.warn_of_due(now=now + 9 * DAY)
+    accept(withdrawal, back=15000, now=now + 9 * DAY)
+    send_all(now)
+
+    run_jobs()
+
+    assert due_soon(mailbox) == []

@@ -22,7 +22,7 @@ from booking.withdrawals import Declaration
 from coaching_site.append_only import erasing
 from tests.booking.conftest import ADA, BEN, HALF_PAST_NINE, hold
 from tests.booking.desk import pay
-from tests.booking.papers import practice
+from tests.booking.papers import address_of, practice
 from tests.booking.test_races import at_once, kinds
 
 Match, Status = Withdrawal.Match, Withdrawal.Status
@@ -380,3 +380,61 @@ def test_two_bookings_of_an_address_are_told_apart_by_the_coach(confirmed, call_
     scheduling.confirm(hold(call_type, now=now, start=HALF_PAST_NINE + timedelta(hours=1)), now=now)
 
     assert declare(now).booking is None
+
+
+# --- an invoice for the rest ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def bill(paid, now) -> Invoice:
+    """What is left to transfer after the call, which the guest had not asked for so early."""
+    address_of(paid)
+    return invoicing.issue_final(paid, now=after(paid))
+
+
+def after(booking: Booking) -> datetime:
+    return booking.end + timedelta(hours=1)
+
+
+def test_a_bill_not_paid_yet_is_cancelled_with_its_contract_and_once(bill, paid):
+    withdrawal = declare(after(paid))
+    invoicing.write_all_owed(now=after(paid))
+    assert not bill.cancelled_by.exists()
+
+    accept(withdrawal, back=15000, now=after(paid))
+    for _ in range(2):
+        invoicing.write_all_owed(now=after(paid))
+
+    storno = bill.cancelled_by.get()
+    assert (storno.gross_cents, storno.content.reason) == (-15000, "Der Vertrag wurde widerrufen.")
+    assert Notification.objects.filter(invoice=storno, audience="guest").count() == 1
+
+
+def test_a_bill_is_cancelled_even_if_some_of_the_deposit_is_kept(bill, paid):
+    Booking.objects.update(early_start_text="Ja.", early_start_at=paid.confirmed_at)
+    withdrawal = declare(after(paid))
+
+    accept(withdrawal, back=5000, note="Eine halbe Stunde.", now=after(paid))
+    invoicing.write_all_owed(now=after(paid))
+
+    assert bill.cancelled_by.count() == 1
+
+
+def test_a_bill_that_was_paid_is_left_to_the_coach(bill, paid):
+    invoicing.note_paid(bill, on=after(paid).date(), by="coach", now=after(paid))
+
+    accept(declare(after(paid)), back=15000, now=after(paid))
+    invoicing.write_all_owed(now=after(paid))
+
+    assert not bill.cancelled_by.exists()
+
+
+def test_a_cancellation_that_cannot_be_drawn_is_tried_again(bill, paid, monkeypatch):
+    accept(declare(after(paid)), back=15000, now=after(paid))
+    with monkeypatch.context() as broken:
+        broken.setattr("booking.invoice_pdf.draw", lambda data: 1 / 0)
+        assert invoicing.write_all_owed(now=after(paid)) == 0
+
+    invoicing.write_all_owed(now=after(paid))
+
+    assert bill.cancelled_by.count() == 1

@@ -67,6 +67,24 @@ def test_the_database_watches_what_the_code_says(db):
     assert found == audit.WATCHED
 
 
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"start": ["09:00:00", "10:30:00"]}, "von: 09:00 Uhr → 10:30 Uhr"),
+        (
+            {"start": ["2027-03-01T08:00:00+00:00", "2027-07-01T08:00:00.5+00:00"]},
+            "von: Mo., 01.03.2027, 09:00 Uhr → Do., 01.07.2027, 10:00 Uhr",
+        ),
+        ({"start": ["2027-03-01", None]}, "von: Mo., 01.03.2027 → –"),
+        ({"start": ["2027-13-01x", True]}, "von: 2027-13-01x → ja"),
+    ],
+)
+def test_days_and_times_are_told_as_people_read_them(fields, said):
+    [told] = audit.told(Change(table="booking_weeklyhours", fields=fields))
+
+    assert told.replace("\u00a0", " ") == said
+
+
 def test_a_change_in_the_admin_is_kept_with_who_and_both_values(admin_client, calendar):
     practice = Practice.objects.create(pk=1, street="Alte Gasse 1", iban="DE1")
 

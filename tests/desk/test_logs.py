@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from django.conf import settings as site
 from django.test import Client
 
-from coaching_site import gunicorn, logs, networks
+from coaching_site import gunicorn, logs, networks, periods
 from coaching_site.desk import people
 from coaching_site.desk.models import PersonLink
 from newsletter import addresses
 
+COMPOSE = Path(__file__).resolve().parents[2] / "compose.yaml"
 SECRET = "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"  # as long as a real token
 
 
@@ -65,6 +68,35 @@ def test_the_server_keeps_no_list_of_visits():
     assert gunicorn.accesslog is None
     handlers: Any = site.LOGGING["handlers"]
     assert handlers["stderr"]["filters"] == ["no_secrets"]
+
+
+def services() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text("utf-8"))["services"]
+    return found
+
+
+@pytest.mark.parametrize("name", services())
+def test_no_service_keeps_its_log_without_end(name):
+    options = services()[name]["logging"]["options"]
+
+    assert int(options["max-file"]) <= 5
+    assert int(options["max-size"].removesuffix("m")) <= 10
+
+
+def test_the_database_logs_neither_rows_nor_statements():
+    command = services()["database"]["command"]
+
+    assert "log_error_verbosity=terse" in command
+    assert "log_min_error_statement=panic" in command
+
+
+def test_all_logs_go_to_one_place_that_somebody_turns_over():
+    """The standard error of each process; a file of our own would be forgotten."""
+    handlers: Any = site.LOGGING["handlers"]
+
+    assert [each["class"] for each in handlers.values()] == ["logging.StreamHandler"]
+    assert gunicorn.errorlog == "-"
+    assert periods.LOGS.days <= 7
 
 
 @pytest.mark.parametrize(

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.db import IntegrityError
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from booking import cancellation, invoicing, scheduling
 from booking.models import BillingAddress, Booking, Invoice, OneOffLink
 from coaching_site.desk import people
 from coaching_site.desk.models import PersonLink, PersonRequest
+from coaching_site.desk.tasks import due_person_requests
 from newsletter import addresses
 from newsletter.models import Subscriber
 from tests import mail_server
 from tests.booking import papers
 from tests.booking.conftest import ADA, hold
+from tests.booking.test_races import at_once
 from tests.desk.leftovers import places_of
 from tests.desk.test_retention import paid_by_hand
 from tests.newsletter.conftest import sign_up
@@ -177,6 +182,99 @@ def test_the_database_keeps_no_address_of_a_request_that_is_done(db, now):
         )  # fmt: skip
 
 
+# --- the month ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def waiting(confirmed, now, run_jobs, mailbox) -> PersonRequest:
+    """Somebody wants to be erased whose call is still to come."""
+    Booking.objects.update(start=confirmed.start + 60 * DAY, end=confirmed.end + 60 * DAY)
+    people.erase(ADDRESS, by=By.PERSON, now=now)
+    run_jobs()
+    mailbox.clear()
+    return PersonRequest.objects.get()
+
+
+@pytest.fixture
+def pass_days(clock, run_jobs, now):
+    """Lets days pass: each has the day's job, and then what it started."""
+
+    def pass_to(first: int, last: int) -> None:
+        for day in range(first, last + 1):
+            clock(now + day * DAY)
+            due_person_requests(0)
+            run_jobs()
+
+    return pass_to
+
+
+def test_five_days_before_the_month_is_over_the_coach_is_told_once(waiting, mailbox, pass_days):
+    pass_days(0, 25)
+    assert mailbox.messages == []
+    pass_days(26, 40)
+
+    (message,) = mailbox.to("coach@praxis.example")
+    assert message["Subject"] == "Bald fällig: Löschung von Daten"
+    said = mail_server.text(message).replace("\u00a0", " ")
+    assert "bis zum Donnerstag, 1. April 2027" in said
+    assert f"/verwaltung/desk/personrequest/{waiting.pk}/change/" in said
+    assert "\n\n\n" not in said
+
+
+def test_the_warning_names_nobody_for_it_outlives_the_erasure(waiting, mailbox, pass_days):
+    pass_days(26, 26)
+
+    (message,) = mailbox.messages
+    for part in (mail_server.text(message), mail_server.html(message), message["Subject"]):
+        assert "ada@example.org" not in part
+        assert "Ada" not in part
+
+
+def test_what_is_done_in_time_is_not_warned_of(waiting, mailbox, pass_days, now):
+    PersonRequest.objects.update(done_at=now, address="", in_the_way="")
+
+    pass_days(26, 40)
+
+    assert mailbox.messages == []
+
+
+def test_a_request_done_while_the_warning_waits_is_not_warned_of(waiting, mailbox, run_jobs, now):
+    people.warn_of_due(now=now + 26 * DAY)
+    PersonRequest.objects.update(done_at=now, address="", in_the_way="")
+
+    run_jobs()
+
+    assert mailbox.messages == []
+
+
+def test_a_day_that_crashed_is_made_up_for_by_the_next(
+    waiting, mailbox, pass_days, now, monkeypatch
+):
+    with monkeypatch.context() as broken:
+        broken.setattr("coaching_site.jobs.enqueue", lambda *args, **kwargs: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            people.warn_of_due(now=now + 26 * DAY)
+
+    pass_days(27, 30)
+
+    assert len(mailbox.messages) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_runs_at_once_warn_once(waiting, now):
+    found = at_once([lambda: people.warn_of_due(now=now + 26 * DAY)] * 8)
+
+    assert Counter(found) == {0: 7, 1: 1}
+    assert ProcrastinateJob.objects.filter(task_name="desk.warn_of_person_request").count() == 1
+
+
+def test_the_first_page_of_the_desk_counts_what_waits(waiting, admin_client):
+    assert "Anfragen zu Daten: 1 offen" in admin_client.get("/verwaltung/").content.decode()
+
+    PersonRequest.objects.update(due_on=timezone.localdate() - DAY)
+    assert "1 offen, 1 überfällig" in admin_client.get("/verwaltung/").content.decode()
+
+
 # --- everything -------------------------------------------------------------------------------
 
 
@@ -295,6 +393,30 @@ def test_the_coach_looks_takes_and_erases_after_a_question(
     client.post(page, {"email": "ada@example.org", "confirm": "1"})
 
     assert places_of("ada@example.org", "Ada Müller") == INVOICES
+
+
+def test_the_list_shows_what_is_to_do_and_what_is_too_late(waiting, admin_client, now):
+    people.note_export(addresses.parse("ben@example.org"), by=By.COACH, now=now)
+    PersonRequest.objects.filter(pk=waiting.pk).update(due_on=timezone.localdate() - DAY)
+    page = "/verwaltung/desk/personrequest/"
+
+    def rows(query: str = "") -> list[str]:
+        shown = admin_client.get(page + query).content.decode()
+        return re.findall(r'field-kind"><a [^>]*>(\w+)</a>', shown)
+
+    assert "(überfällig)</strong>" in admin_client.get(page).content.decode()
+    assert rows() == ["Löschung"]
+    assert rows("?stand=erledigt") == ["Auskunft"]
+    assert rows("?stand=alle") == ["Löschung", "Auskunft"]
+
+
+def test_yes_and_no_are_words(known_everywhere, admin_client):
+    page = admin_client.post(
+        "/verwaltung/desk/personrequest/person/", {"email": "ada@example.org", "look": ""}
+    ).content.decode()
+
+    assert "<dt>ohne Zahlung eingetragen</dt>" in page
+    assert not re.search(r"<dd>\s*(True|False)", page)
 
 
 def test_only_who_may_erase_is_let_near_it(known_everywhere, client, django_user_model):

@@ -104,6 +104,9 @@ def test_the_coachs_pages_about_withdrawals_are_open_to_all(browser, site):
     with page.expect_navigation():
         page.get_by_role("link", name="Termin zuordnen").click()
     look("match")
+    for name in ("personrequest", "personrequest/person", "change"):
+        page.goto(f"/verwaltung/desk/{name}/")
+        look(name.replace("/", "_"))
     context.close()
 
     assert found == {}

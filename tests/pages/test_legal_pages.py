@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from pages import legal, legal_facts
@@ -47,10 +48,11 @@ def test_what_needs_no_lawyer_is_no_draft_once_it_is_whole(client, whole, path):
     assert DRAFT not in page(client, path)
 
 
-def test_a_published_text_tells_its_day(client, whole, now, today):
-    publish(now=now, valid_from=today)
+@pytest.mark.parametrize("kind", [Kind.TERMS, Kind.PRIVACY, Kind.WITHDRAWAL])
+def test_a_published_text_tells_its_day(client, whole, now, today, kind):
+    publish(kind, now=now, valid_from=today)
 
-    markup = page(client, "/agb/")
+    markup = page(client, reverse(legal.PAGES[kind]))
 
     assert DRAFT not in markup
     assert f"Stand: {today:%d.%m.%Y}, Fassung 1." in markup

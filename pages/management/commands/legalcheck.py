@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.utils import timezone
 
 from pages import compliance
 
 
 class Command(BaseCommand):
-    help = "Names missing data, drafts, dead links and tax and payment modes. Changes nothing."
+    help = (
+        "Names missing data, drafts, dead links, what is overdue to people, and tax and payment "
+        "modes. Names nobody and changes nothing."
+    )
 
     def handle(self, **options: Any) -> None:
-        found = compliance.findings()
+        found = compliance.findings(now=timezone.now())
         for finding in found:
             self.stdout.write(f"{'MUSS' if finding.is_duty else 'SOLL'}  {finding.sentence}")
         for sentence in compliance.settings_in_words():
