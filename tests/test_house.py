@@ -55,6 +55,7 @@ FLOORS = {
         "portraits",
         "pictures",
         "kept",
+        "news",
         "consent",
         "inbox",
         "feeds",
