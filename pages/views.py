@@ -66,7 +66,7 @@ def landing(request: HttpRequest) -> HttpResponse:
         soonest = scheduling.next_offers(call, count=1, now=timezone.now())
         context["next_start"] = soonest[0].start if soonest else None
         context["zone"] = call.calendar.tz
-    return render(request, "pages/landing.html", context)
+    return _likely_next(render(request, "pages/landing.html", context))
 
 
 @require_safe
@@ -74,7 +74,13 @@ def landing(request: HttpRequest) -> HttpResponse:
 def offer(request: HttpRequest) -> HttpResponse:
     calls = list(CallType.objects.offered())
     json_ld = structured_data.service(Practice.current(), calls)
-    return render(request, "pages/offer.html", {"calls": calls, "json_ld": json_ld})
+    return _likely_next(render(request, "pages/offer.html", {"calls": calls, "json_ld": json_ld}))
+
+
+def _likely_next(answer: HttpResponse) -> HttpResponse:
+    """Let the browser fetch the free days while somebody still reads (HTML, link type „prefetch“)."""
+    answer["Link"] = f"<{reverse('booking:days')}>; rel=prefetch"
+    return answer
 
 
 @require_safe
