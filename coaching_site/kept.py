@@ -1,87 +1,126 @@
-"""Rendered public pages, kept by everything they were made of.
+"""Public pages that are the same for everyone: kept as bytes until something they show changes.
 
-The rows a page shows are read anew for every request; only turning the same rows into the same
-words again is saved. So a change shows at once, on every host, and nothing has to be invalidated.
+What changes is told by Postgres (`coaching_site.news`); what comes and goes with time, like a slot
+whose notice has run out, shows with the next full minute. Nothing has to be invalidated by hand,
+and a process that cannot hear of changes makes each page anew.
 """
 
 from __future__ import annotations
 
 import gzip
 import hashlib
-import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import Concatenate, ParamSpec
 
-from django.db.models import Model
-from django.http import HttpRequest, HttpResponse
-from django.template.loader import render_to_string
-from django.utils.cache import get_conditional_response, patch_vary_headers
+import brotli
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.utils import timezone
+from django.utils.cache import patch_cache_control, patch_vary_headers
 
-MOST_PAGES = 256
+from coaching_site import news
 
-ACCEPTS_GZIP = re.compile(r"\bgzip\b")
+MOST_PAGES = 512
+# What the best compression saves over this costs more time than the line takes for it.
+BROTLI_QUALITY = 6
 
-
-@dataclass(frozen=True)
-class Kept:
-    """A page as text, and compressed: it holds no secret that its length could give away."""
-
-    plain: bytes
-    gzipped: bytes
-    # Weak (RFC 9110 section 8.8.1): it stands for the page, however it is packed.
-    etag: str
+Asked = ParamSpec("Asked")
+View = Callable[Concatenate[HttpRequest, Asked], HttpResponse]
+Key = tuple[str, int]
 
 
-_pages: OrderedDict[tuple[str, Hashable], Kept] = OrderedDict()
+class Page:
+    """An answer, and how it looks packed: it holds no secret that its length could give away."""
+
+    def __init__(self, response: HttpResponse, edition: int | None) -> None:
+        self.edition = edition
+        self._plain = response.content
+        self._tag = f'"{hashlib.sha256(self._plain).hexdigest()[:32]}"'
+        patch_vary_headers(response, ("Accept-Encoding",))
+        if not response.has_header("Cache-Control"):
+            # Caches may keep it, but ask whether it still is the same: a change shows at once.
+            patch_cache_control(response, public=True, no_cache=True)
+        # Weak (RFC 9110 section 8.8.1): it stands for the page, however it is packed.
+        self._headers = {**response.headers, "ETag": f"W/{self._tag}"}
+        self._packed: dict[str, bytes] = {}
+
+    def answer(self, request: HttpRequest) -> HttpResponse:
+        """The page as this browser takes it, or a word that it has it already (304)."""
+        # The weak comparison of RFC 9110 section 13.1.2: only what stands in quotes counts.
+        known = request.META.get("HTTP_IF_NONE_MATCH", "")
+        if self._tag in known or known == "*":
+            return HttpResponseNotModified(headers=self._headers)
+        packing = _packing(request.META.get("HTTP_ACCEPT_ENCODING", ""))
+        if packing not in self._packed:
+            self._packed[packing] = _pack(self._plain, packing)
+        response = HttpResponse(self._packed[packing], headers=self._headers)
+        if packing:
+            response["Content-Encoding"] = packing
+        return response
+
+
+_pages: OrderedDict[Key, Page] = OrderedDict()
 _lock = threading.Lock()
 
 
-def render(
-    request: HttpRequest,
-    template: str,
-    context: Callable[[], Mapping[str, Any]],
-    *,
-    facts: Hashable,
-    query_counts: bool = True,
-) -> HttpResponse:
-    """Render a page that is the same for everyone, or take the one that was made of these facts.
+def until_it_changes(*, query_counts: bool = True) -> Callable[[View[Asked]], View[Asked]]:
+    """For views that ask nothing of the visitor but the page's address.
 
-    `facts` must hold whatever `context` is made of besides the page's address, which counts anyway;
-    with `query_counts=False` only up to its „?“, for pages that ask nothing there. Whoever has the
-    page already is told so (304). A page with a form's token or anything personal must not come here.
+    With `query_counts=False` only the address up to its „?“ counts, for pages that ask nothing
+    there. What a view answers that is not for everyone (an error, a cookie, `no-store`, `private`)
+    is passed on and never kept.
     """
-    address = request.get_full_path() if query_counts else request.path
-    key = (template, (address, facts))
+
+    def decorate(view: View[Asked]) -> View[Asked]:
+        @wraps(view)
+        def wrapped(
+            request: HttpRequest, /, *args: Asked.args, **kwargs: Asked.kwargs
+        ) -> HttpResponse:
+            edition = news.edition()
+            address = request.get_full_path() if query_counts else request.path
+            key = (address, int(timezone.now().timestamp()) // 60)
+            page = _pages.get(key)
+            if page is None or page.edition != edition or edition is None:
+                response = view(request, *args, **kwargs)
+                if not _is_for_everyone(response):
+                    return response
+                page = Page(response, edition)
+                _keep(key, page)
+            return page.answer(request)
+
+        return wrapped
+
+    return decorate
+
+
+def _keep(key: Key, page: Page) -> None:
     with _lock:
-        page = _pages.get(key)
-        if page is not None:
-            _pages.move_to_end(key)
-    if page is None:
-        plain = render_to_string(template, dict(context()), request).encode()
-        etag = f'W/"{hashlib.sha256(plain).hexdigest()}"'
-        page = Kept(plain, gzip.compress(plain), etag)
-        with _lock:
-            _pages[key] = page
-            while len(_pages) > MOST_PAGES:
-                _pages.popitem(last=False)
-    return _answer(request, page)
+        _pages[key] = page
+        while len(_pages) > MOST_PAGES:
+            _pages.popitem(last=False)
 
 
-def _answer(request: HttpRequest, page: Kept) -> HttpResponse:
-    if ACCEPTS_GZIP.search(request.headers.get("Accept-Encoding", "")):
-        response = HttpResponse(page.gzipped, headers={"Content-Encoding": "gzip"})
-    else:
-        response = HttpResponse(page.plain)
-    response["ETag"] = page.etag
-    patch_vary_headers(response, ("Accept-Encoding",))
-    return get_conditional_response(request, page.etag, None, response) or response
+def _is_for_everyone(response: HttpResponse) -> bool:
+    said = response.get("Cache-Control", "")
+    is_held_back = "no-store" in said or "private" in said
+    return response.status_code == 200 and not response.cookies and not is_held_back
 
 
-def row(model: Model | None) -> Hashable:
-    """All that the database knows of a row, as a fact."""
-    if model is None:
-        return None
-    return tuple(repr(model.__dict__[field.attname]) for field in model._meta.concrete_fields)
+def _pack(plain: bytes, packing: str) -> bytes:
+    match packing:
+        case "br":
+            return bytes(brotli.compress(plain, mode=brotli.MODE_TEXT, quality=BROTLI_QUALITY))
+        case "gzip":
+            return gzip.compress(plain)
+        case _:
+            return plain
+
+
+@lru_cache(maxsize=256)
+def _packing(accepted: str) -> str:
+    """The best coding a browser takes (RFC 9110 section 12.5.3); one with q=0 it refuses."""
+    codings = (each.replace(" ", "").lower().partition(";q=") for each in accepted.split(","))
+    welcome = {name for name, _, weight in codings if weight.strip("0.") or not weight}
+    return next((each for each in ("br", "gzip") if each in welcome), "")

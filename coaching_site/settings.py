@@ -100,6 +100,9 @@ DATABASES = {
 PROCRASTINATE_IMPORT_PATHS = ["coaching_site.jobs"]
 PROCRASTINATE_WORKER_DEFAULTS = {"concurrency": 4, "shutdown_graceful_timeout": 30}
 
+# Public pages are kept until Postgres tells of a change. Tests that roll back never tell.
+LISTENS_FOR_NEWS = ENV.profile != "test"
+
 # --- language and time ----------------------------------------------------------------------
 LANGUAGE_CODE = "de"
 USE_I18N = True
@@ -220,6 +223,9 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
         "base-uri": [NONE],
         "object-src": [NONE],
+        # No script may write markup (W3C Trusted Types); the desk's jQuery does, see desk.site.
+        "require-trusted-types-for": ["'script'"],
+        "trusted-types": [NONE],
     }
 }
 

@@ -46,8 +46,12 @@ WITH_PDF = (Kind.TERMS, Kind.WITHDRAWAL)
 SECURITY_TXT_LIFE = timedelta(days=180)
 ISSUES_SHOWN = 3
 
+# What stands behind the „?“ of these pages' addresses changes nothing.
+same_for_everyone = kept.until_it_changes(query_counts=False)
+
 
 @require_safe
+@same_for_everyone
 def landing(request: HttpRequest) -> HttpResponse:
     calls = list(CallType.objects.offered())
     call = next((call for call in calls if call.is_bookable), None)
@@ -63,23 +67,32 @@ def landing(request: HttpRequest) -> HttpResponse:
         soonest = scheduling.next_offers(call, count=1, now=timezone.now())
         context["next_start"] = soonest[0].start if soonest else None
         context["zone"] = call.calendar.tz
-    return render(request, "pages/landing.html", context)
+    return _likely_next(render(request, "pages/landing.html", context))
 
 
 @require_safe
+@same_for_everyone
 def offer(request: HttpRequest) -> HttpResponse:
     calls = list(CallType.objects.offered())
     json_ld = structured_data.service(Practice.current(), calls)
-    return render(request, "pages/offer.html", {"calls": calls, "json_ld": json_ld})
+    return _likely_next(render(request, "pages/offer.html", {"calls": calls, "json_ld": json_ld}))
+
+
+def _likely_next(answer: HttpResponse) -> HttpResponse:
+    """Let the browser fetch the free days while somebody still reads (HTML, link type „prefetch“)."""
+    answer["Link"] = f"<{reverse('booking:days')}>; rel=prefetch"
+    return answer
 
 
 @require_safe
+@same_for_everyone
 def legal_text(request: HttpRequest, kind: Kind) -> HttpResponse:
     """A paper as it holds today, or its start text, marked as a draft."""
     return _paper(request, legal.current(kind), is_current=True)
 
 
 @require_safe
+@same_for_everyone
 def legal_version(request: HttpRequest, kind: Kind, number: int) -> HttpResponse:
     """One version by its number: what old mails link to."""
     text = legal.version(kind, number)
@@ -104,19 +117,16 @@ def legal_version_pdf(request: HttpRequest, kind: Kind, number: int) -> HttpResp
 
 
 def _paper(request: HttpRequest, text: LegalVersion, *, is_current: bool) -> HttpResponse:
-    def context() -> dict[str, object]:
-        return {
-            "text": text,
-            "title": text.title.replace("\u00ad", ""),
-            "summary": SUMMARIES[text.kind],
-            "state": legal.state_line(text),
-            "is_current": is_current,
-            "page": legal.PAGES[text.kind],
-            "pdf": _pdf_address(text, is_current=is_current),
-        }
-
-    facts = (text, is_current, kept.row(Practice.current()))
-    return kept.render(request, "pages/paper.html", context, facts=facts)
+    context = {
+        "text": text,
+        "title": text.title.replace("\u00ad", ""),
+        "summary": SUMMARIES[text.kind],
+        "state": legal.state_line(text),
+        "is_current": is_current,
+        "page": legal.PAGES[text.kind],
+        "pdf": _pdf_address(text, is_current=is_current),
+    }
+    return render(request, "pages/paper.html", context)
 
 
 def _pdf_address(text: LegalVersion, *, is_current: bool) -> str:

@@ -59,6 +59,7 @@ FLOORS = {
         "portraits",
         "pictures",
         "kept",
+        "news",
         "consent",
         "inbox",
         "feeds",

@@ -57,3 +57,17 @@ def test_every_answer_carries_the_policies(client, db):
     policy = response["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "unsafe-inline" not in policy
+
+
+def test_no_script_of_a_public_page_may_write_markup(client, db):
+    policy = client.get("/")["Content-Security-Policy"]
+
+    assert "require-trusted-types-for 'script'" in policy
+    assert "trusted-types 'none'" in policy
+
+
+def test_the_desk_may_use_what_djangos_admin_brings(admin_client):
+    policy = admin_client.get("/verwaltung/")["Content-Security-Policy"]
+
+    assert "default-src 'none'" in policy
+    assert "trusted-types" not in policy

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -17,7 +17,6 @@ from booking.models import OFFERED, CallType
 from booking.slots import Interval
 from booking.views.visitor import Visitor, find_call, kindly_if_over, visitor_of
 from coaching_site import kept
-from pages.models import Practice
 
 DAYS_A_PAGE = 10
 NOON = 12
@@ -27,19 +26,11 @@ NOON = 12
 class DaysPage:
     """What the page of days is made of."""
 
-    practice: Practice
     call_type: CallType
     others: Sequence[CallType]
     visitor: Visitor
     offers: list[Interval]
     now: datetime
-
-    def facts(self) -> Hashable:
-        """All of it, so that a kept page is never older than what it shows."""
-        rows = (self.practice, self.call_type, self.call_type.calendar, *self.others)
-        starts = tuple(offer.start for offer in self.offers)
-        # Without offers the zones are named as they stand today.
-        return tuple(map(kept.row, rows)), starts, self.visitor.zone.key, self.now.date()
 
     def context(self, wanted: str) -> dict[str, object]:
         """Ten days with their free times from the wanted date on, and the ways to the others."""
@@ -49,7 +40,6 @@ class DaysPage:
         shown = [day for day in free if since is None or day >= since]
         page = shown[:DAYS_A_PAGE]
         return {
-            "practice": self.practice,
             "call_type": self.call_type,
             "other_types": self.others,
             "visitor": self.visitor,
@@ -66,6 +56,7 @@ class DaysPage:
 
 
 @require_safe
+@kept.until_it_changes()
 @kindly_if_over
 def days(request: HttpRequest, address: str = "") -> HttpResponse:
     """The next days with free times; those of the first type unless the address names one."""
@@ -88,21 +79,16 @@ def days_page(
 ) -> HttpResponse:
     """The days of a type, for somebody new or for whoever brings a booking along."""
     offers = scheduling.offered_slots(call_type, now=now, besides=visitor.besides)
-    page = DaysPage(Practice.current(), call_type, [*others], visitor, offers, now)
+    page = DaysPage(call_type, [*others], visitor, offers, now)
+    answer = render(request, "booking/days.html", page.context(request.GET.get("ab", "")))
     if visitor.besides is not None or call_type.one_off is not None:
         # Somebody's own page: what they bring along stands in its links.
-        answer = render(request, "booking/days.html", page.context(request.GET.get("ab", "")))
         add_never_cache_headers(answer)
-        return answer
-    return kept.render(
-        request,
-        "booking/days.html",
-        lambda: page.context(request.GET.get("ab", "")),
-        facts=page.facts(),
-    )
+    return answer
 
 
 @require_safe
+@kept.until_it_changes()
 @kindly_if_over
 def times(request: HttpRequest, address: str, day: date) -> HttpResponse:
     """The free times of one day, as the visitor's calendar counts days."""

@@ -2,99 +2,59 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import strip_tags
 from django.utils.safestring import mark_safe
 from django.utils.text import Truncator
-from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
 from coaching_site import kept, links
 from newsletter import feeds
-from newsletter.models import Issue, Picture
+from newsletter.models import Issue
 from newsletter.rendering import markdown
 from pages import structured_data
 from pages.models import Practice
 
 DESCRIPTION_LENGTH = 160
 
-# Caches may keep a page, but ask whether it still is the same: a correction shows at once.
-asked_again = cache_control(public=True, no_cache=True)
+# What stands behind the „?“ of these pages' addresses changes nothing.
+same_for_everyone = kept.until_it_changes(query_counts=False)
 
 
 @require_safe
-@asked_again
+@same_for_everyone
 def index(request: HttpRequest) -> HttpResponse:
     """All issues by year, the newest first."""
-    practice = Practice.current()
     issues = list(Issue.objects.published().only("slug", "subject", "started_at"))
-    return _kept(
-        request,
-        "newsletter/archive.html",
-        lambda: {"practice": practice, "years": _by_year(issues)},
-        facts=(
-            kept.row(practice),
-            tuple((issue.slug, issue.subject, issue.started_at) for issue in issues),
-        ),
-    )
+    return render(request, "newsletter/archive.html", {"years": _by_year(issues)})
 
 
 @require_safe
-@asked_again
+@same_for_everyone
 def issue(request: HttpRequest, slug: str) -> HttpResponse:
     """One issue with all it says, for whoever has it from nobody knows whom."""
-    practice = Practice.current()
     found = get_object_or_404(Issue.objects.published(), slug=slug)
-    return _kept(
-        request,
-        "newsletter/archive_issue.html",
-        lambda: _issue_page(practice, found),
-        facts=(kept.row(practice), _facts([found])),
-    )
+    page = _issue_page(Practice.current(), found)
+    return render(request, "newsletter/archive_issue.html", page)
 
 
 @require_safe
-@asked_again
+@same_for_everyone
 def feed(request: HttpRequest) -> HttpResponse:
     """The newest issues in full, for feed readers."""
-    practice = Practice.current()
     issues = list(Issue.objects.published()[: feeds.MOST])
-    answer = _kept(
+    return render(
         request,
         "newsletter/archive_feed.xml",
-        lambda: feeds.feed(practice, issues),
-        facts=(kept.row(practice), _facts(issues)),
+        feeds.feed(Practice.current(), issues),
+        content_type=feeds.CONTENT_TYPE,
     )
-    answer["Content-Type"] = feeds.CONTENT_TYPE
-    return answer
-
-
-def _kept(
-    request: HttpRequest,
-    template: str,
-    context: Callable[[], dict[str, object]],
-    *,
-    facts: Hashable,
-) -> HttpResponse:
-    return kept.render(request, template, context, facts=facts, query_counts=False)
-
-
-def _facts(issues: Sequence[Issue]) -> Hashable:
-    """All that these issues' pages are made of: their words, and the pictures they may name."""
-    numbers = {number for issue in issues for number in re.findall(r"bild:(\d{1,9})", issue.body)}
-    pictures = Picture.objects.filter(pk__in=numbers).order_by("pk")
-    words = tuple(
-        (each.pk, each.slug, each.subject, each.preheader, each.body, each.last_changed_at)
-        for each in issues
-    )
-    return words, tuple(pictures.values_list("pk", "file", "width", "height"))
 
 
 def _by_year(issues: Sequence[Issue]) -> list[tuple[int, list[Issue]]]:

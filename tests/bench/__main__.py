@@ -1,4 +1,4 @@
-"""`python -m tests.bench [month] [throughput] [latency] [imports] [sending]`: measures, prints Markdown tables."""
+"""`python -m tests.bench [month] [kept] [throughput] [latency] [imports] [sending]`: measures, prints Markdown tables."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from tests.bench import holds, imports, pages, scenes, sending
 
 PARTS: dict[str, Callable[[], str]] = {
     "month": pages.month,
+    "kept": pages.kept,
     "throughput": holds.throughput,
     "latency": holds.latency,
     "imports": imports.imports,

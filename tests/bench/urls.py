@@ -34,4 +34,16 @@ def bare(request: HttpRequest) -> HttpResponse:
     return HttpResponse("\n".join(lines), content_type="text/plain")
 
 
-urlpatterns = [path("bare/", bare), path("", include("coaching_site.urls"))]
+READY = HttpResponse(b"x" * 10_000, headers={"Content-Encoding": "br"})
+
+
+def ready(request: HttpRequest) -> HttpResponse:
+    """What Django and its middleware cost alone: bytes that were ready before."""
+    return HttpResponse(READY.content, headers=READY.headers)
+
+
+urlpatterns = [
+    path("bare/", bare),
+    path("ready/", ready),
+    path("", include("coaching_site.urls")),
+]

@@ -93,9 +93,11 @@ class LocalSite:
                 os.kill(pid, signal.SIGKILL)
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """What Postgres answers; nothing for a statement that answers no rows."""
         dsn = f"host={self.folder / 'postgres' / 'socket'} user=postgres dbname=coaching"
         with psycopg.connect(dsn, autocommit=True) as connection:
-            return connection.execute(sql, values).fetchall()
+            answer = connection.execute(sql, values)
+            return answer.fetchall() if answer.description else []
 
     def _descendants(self) -> list[tuple[int, str]]:
         assert self.process is not None

@@ -139,3 +139,8 @@ def test_the_error_page_needs_no_database(client, monkeypatch, settings):
 
     assert response.status_code == 500
     assert "Es liegt an uns." in response.content.decode()
+
+
+@pytest.mark.parametrize("path", ["/", "/angebot/"])
+def test_the_browser_may_fetch_the_free_days_while_somebody_reads(client, db, path):
+    assert client.get(path)["Link"] == "</termin/>; rel=prefetch"
