@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, time
 
 from django.apps import apps
 from django.db import connection
@@ -147,12 +147,11 @@ def _word(value: object) -> str:
             return "nein"
         case str() if MOMENT.fullmatch(value):
             zone = timezone.get_default_timezone()
-            moment = datetime.fromisoformat(value).astimezone(zone)
-            return f"{german.short_date(moment.date())}, {german.clock(moment, zone)}"
+            return german.short_when(datetime.fromisoformat(value), zone)
         case str() if DAY.fullmatch(value):
             return german.short_date(date.fromisoformat(value))
         case str() if CLOCK.fullmatch(value):
-            return f"{value[:5]} Uhr"
+            return german.wall_clock(time.fromisoformat(value))
         case _:
             return str(value)
 

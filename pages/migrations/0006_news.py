@@ -15,6 +15,7 @@ SHOWN = (
     "newsletter_picture",
     "pages_legaltext",
     "pages_practice",
+    "pages_testimonial",
 )
 
 # One notification a transaction, however many rows and statements it has (NOTIFY folds equal ones).
@@ -35,8 +36,8 @@ CREATE TRIGGER tell_of_change
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("pages", "0004_invoice_data"),
-        ("booking", "0013_order"),
+        ("pages", "0005_testimonials"),
+        ("booking", "0014_due_soon_and_unconfirmed"),
         ("newsletter", "0007_resumed_issues"),
     ]
     operations = [
