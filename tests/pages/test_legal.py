@@ -116,6 +116,20 @@ def test_the_terms_say_which_tax_the_prices_contain(whole):
     assert "keine Umsatzsteuer" in filling.fill("[[umsatzsteuer]]", whole).text
 
 
+@pytest.mark.parametrize(
+    "promise",
+    [
+        "Was wir uns durch die Absage ersparen oder mit der frei gewordenen Zeit verdienen, rechnen wir an.",
+        "Dein gesetzliches [Widerrufsrecht](/widerruf/) geht vor",
+        "was du für noch nicht erbrachte Leistungen vorausbezahlt hast, bekommst du dann zurück.",
+        "Gespräche werden von keiner Seite aufgezeichnet.",
+        "Rechnungen bekommst du als PDF per E-Mail; damit bist du einverstanden.",
+    ],
+)
+def test_the_terms_keep_what_the_law_promises_a_guest(promise):
+    assert promise in legal.start_source(Kind.TERMS)
+
+
 def test_the_terms_allow_the_proof_of_a_lower_damage():
     words = legal.start_source(Kind.TERMS)
 
