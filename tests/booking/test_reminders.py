@@ -383,7 +383,7 @@ def alerts(mailbox) -> list[str]:
 
 
 @pytest.fixture
-def untold(confirmed, mailbox) -> Booking:
+def untold(confirmed: Booking, mailbox) -> Booking:
     """The mail to the guest was lost, and with it the job that would have sent it."""
     ProcrastinateJob.objects.all()._raw_delete("default")
     return confirmed
