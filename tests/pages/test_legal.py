@@ -13,7 +13,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from booking import checkout, scheduling
 from coaching_site import periods
 from coaching_site.periods import NETWORKS
-from pages import filling, legal, legal_facts
+from pages import filling, legal, legal_facts, offering
 from pages.legal import NothingNew, NotWhole, TooEarly
 from pages.legal_models import LegalText
 from pages.models import Practice
@@ -114,6 +114,20 @@ def test_the_terms_say_which_tax_the_prices_contain(whole):
     whole.vat_mode = Practice.VatMode.SMALL_BUSINESS
 
     assert "keine Umsatzsteuer" in filling.fill("[[umsatzsteuer]]", whole).text
+
+
+@pytest.mark.parametrize(
+    "promise",
+    [
+        "Was wir uns durch die Absage ersparen oder mit der frei gewordenen Zeit verdienen, rechnen wir an.",
+        "Dein gesetzliches [Widerrufsrecht](/widerruf/) geht vor",
+        "was du für noch nicht erbrachte Leistungen vorausbezahlt hast, bekommst du dann zurück.",
+        offering.NOT_RECORDED,
+        "Rechnungen bekommst du als PDF per E-Mail; damit bist du einverstanden.",
+    ],
+)
+def test_the_terms_keep_what_the_law_promises_a_guest(whole, promise):
+    assert promise in legal.start(Kind.TERMS, whole).text
 
 
 def test_the_terms_allow_the_proof_of_a_lower_damage(whole):
