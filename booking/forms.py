@@ -42,6 +42,15 @@ GERMAN_VAT_ID = re.compile(r"DE[0-9]{9}")
 FOLLOWUP_CONSENT = "Ja, nach dem Gespräch darfst du mich per E-Mail um eine Rückmeldung bitten."
 
 
+class NotWrongYet(forms.BoundField):
+    """A field nobody has filled in yet: browsers call some invalid from the start unless told otherwise."""
+
+    def build_widget_attrs(
+        self, attrs: dict[str, Any], widget: forms.Widget | None = None
+    ) -> dict[str, Any]:
+        return {"aria-invalid": "false", **super().build_widget_attrs(attrs, widget)}
+
+
 def one_line_or(sentence: str) -> Callable[[str], None]:
     """A validator: no line breaks and no other control characters."""
 
@@ -115,6 +124,8 @@ def line_field(label: str, *, most: int, autocomplete: str, missing: str) -> Con
 
 class DetailsForm(forms.Form):
     """A guest's details for one type of call. One that costs something asks whom to bill."""
+
+    bound_field_class = NotWrongYet
 
     name = name_field()
     email = email_field("Dorthin schicke ich die Bestätigung.")
@@ -362,18 +373,23 @@ class DetailsForm(forms.Form):
 def early_start_field() -> forms.BooleanField:
     """The box that a consumer's call inside the withdrawal period needs. Never ticked beforehand."""
     return forms.BooleanField(
-        label=orders.EARLY_START, error_messages={"required": EarlyStartMissing.message}
+        label=orders.EARLY_START,
+        error_messages={"required": EarlyStartMissing.message},
     )
 
 
 class EarlyStartForm(forms.Form):
     """That box alone, for an appointment that moves into the period."""
 
+    bound_field_class = NotWrongYet
+
     early_start = early_start_field()
 
 
 class OrderForm(forms.Form):
     """The one button of an order, with the box above it if it needs one."""
+
+    bound_field_class = NotWrongYet
 
     early_start = early_start_field()
     # What was on the page: only that is ordered.

@@ -8,7 +8,7 @@ from django.db import IntegrityError
 from django.http import QueryDict
 from django.utils import timezone
 
-from booking.forms import DetailsForm
+from booking.forms import DetailsForm, OrderForm
 from booking.models import BillingAddress, Booking, CallType
 from coaching_site import spam
 from tests.booking.conftest import hold, new_type
@@ -287,3 +287,11 @@ def test_who_changes_their_mind_is_not_billed_by_the_old_address(calendar, strip
 def test_the_database_knows_no_company_without_a_name(held):
     with pytest.raises(IntegrityError, match="booking_for_a_company_names_it"):
         Booking.objects.filter(pk=held.pk).update(customer="company", company="")
+
+
+def test_a_box_is_wrong_only_once_it_was_sent_empty():
+    asked = OrderForm(asks_for_early_start=True)
+    sent = OrderForm(QueryDict("seen=x"), asks_for_early_start=True)
+
+    assert 'aria-invalid="false"' in str(asked["early_start"])
+    assert 'aria-invalid="true"' in str(sent["early_start"])

@@ -119,7 +119,7 @@ def test_a_missing_answer_is_named_and_nothing_typed_is_lost(client, questions):
     assert response.status_code == 422
     assert '<a href="#id_frage_1">Beantworte die Frage „Wie groß ist dein Team?“.</a>' in html
     assert "Alles" in html
-    assert 'value="Wir" id="id_frage_3_2" checked' in html
+    assert 'value="Wir" aria-invalid="false" id="id_frage_3_2" checked' in html
     assert Booking.objects.count() == 0
 
 
@@ -170,7 +170,7 @@ def test_changing_details_brings_the_answers_along(client, questions):
     answer(client, change, form_token=find(MARK, form), frage_1="Dreizehn")
 
     assert 'value="Zwölf"' in words(form)
-    assert 'value="Wir" id="id_frage_3_2" checked' in words(form)
+    assert 'value="Wir" aria-invalid="false" id="id_frage_3_2" checked' in words(form)
     assert [each["answer"] for each in Booking.objects.get().answers] == ["Dreizehn"]
 
 

@@ -123,7 +123,7 @@ def test_stripe_is_named_in_the_privacy_notice_only_while_it_is_used(client, str
 def test_the_button_says_these_words_and_no_other(client, booking):
     markup = client.get(address("pruefen", booking)).content.decode()
 
-    (button,) = re.findall(r'<button type="submit" class="button">([^<]*)</button>', markup)
+    (button,) = re.findall(r'<button type="submit"\s+class="button"[^>]*>([^<]*)</button>', markup)
     assert button == LABEL
 
 
@@ -132,7 +132,7 @@ def test_the_order_stands_directly_above_its_button_with_nothing_between(client,
 
     found = re.search(
         r'<dl class="summary order">(.*?)</dl>\s*'
-        r'<p class="actions">\s*<button type="submit" class="button">',
+        r'<p class="actions">\s*<button type="submit"\s+class="button"',
         markup,
         re.DOTALL,
     )

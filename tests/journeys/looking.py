@@ -13,8 +13,16 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-# Django's own frame of the admin, its search and filters are not ours to judge; nor is a mail.
-DJANGO = ["#header", ".breadcrumbs", "#changelist-search", "#changelist-filter", "iframe"]
+# Django's own frame of the admin, its search, filters and rows in tables are not ours to judge; nor is a mail.
+DJANGO = [
+    "#header",
+    ".breadcrumbs",
+    "#changelist-search",
+    "#changelist-filter",
+    ".toplinks",
+    ".inline-group",
+    "iframe",
+]
 
 # Its bundle takes a moment to be read, and all that it finds in order a moment to be handed over.
 AXE = """async ([tags, outside]) => {
@@ -91,6 +99,31 @@ UNSAID = """() => {
 }"""
 
 
+# Where colours are the reader's own, a button and a field are told by their border (forced colours).
+WITHOUT_BORDER = """() => [...document.querySelectorAll("button, .button, input:not([type=hidden]), select, textarea")]
+  .filter((node) => node.checkVisibility() && !node.closest(".visually-hidden"))
+  .filter((node) => !node.matches("[type=checkbox], [type=radio]") || getComputedStyle(node).appearance === "none")
+  .filter((node) => parseFloat(getComputedStyle(node).borderTopWidth) < 1)
+  .map((node) => node.textContent.trim() || node.name)"""
+
+# Ways through the site and to help, the same on every page and in the same order (WCAG 3.2.3, 3.2.6).
+FRAME = """() => [...document.querySelectorAll("body > :is(header, footer) a[href^='/']")]
+  .map((node) => node.getAttribute("href"))"""
+SAME_EVERYWHERE = [
+    "/",
+    "/angebot/",
+    "/termin/",
+    "/newsletter/",
+    "/vertrag-widerrufen/",
+    "/impressum/",
+    "/datenschutz/",
+    "/agb/",
+    "/widerruf/",
+    "/barrierefreiheit/",
+    "/newsletter/feed.xml",
+]
+
+
 def looking_window(browser: Browser, url: str) -> BrowserContext:
     """A window in which axe may run in spite of the site's policy, and nothing moves."""
     context = browser.new_context(
@@ -114,6 +147,11 @@ def problems(page: Page) -> list[str]:
     found += [f"too small: {each}" for each in page.evaluate(TOO_SMALL)]
     page.keyboard.press("Tab")
     found += page.evaluate(WITHOUT_FOCUS)
+    found += [f"no border: {each}" for each in _in_forced_colours(page)]
+    frame = page.evaluate(FRAME)
+    # The page for the worst case has nothing but the footer.
+    if frame != SAME_EVERYWHERE[-len(frame) :]:
+        found.append(f"other ways on: {frame}")
     found += [f"too wide with WCAG’s spacing: {each}" for each in _styled(page, SPACED)]
     page.set_viewport_size(DESKTOP)
     return found + [f"too wide at 200 %: {each}" for each in _styled(page, TWICE_THE_LETTERS)]
@@ -122,7 +160,7 @@ def problems(page: Page) -> list[str]:
 def problems_at_the_desk(page: Page) -> list[str]:
     """What axe finds on a page of the admin, and whether it fits on a phone."""
     found = axe(page, DESKTOP, "dark", tags=TAGS[:-1], outside=DJANGO)
-    found += axe(page, {"width": 390, "height": 900}, "light", tags=TAGS[:-1], outside=DJANGO)
+    found += axe(page, {"width": 360, "height": 800}, "light", tags=TAGS[:-1], outside=DJANGO)
     if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
         found.append("too wide")
     return found
@@ -152,3 +190,10 @@ def _styled(page: Page, style: str) -> list[str]:
     wide: list[str] = page.evaluate(TOO_WIDE)
     added.evaluate("node => node.remove()")
     return wide
+
+
+def _in_forced_colours(page: Page) -> list[str]:
+    page.emulate_media(forced_colors="active")
+    unseen: list[str] = page.evaluate(WITHOUT_BORDER)
+    page.emulate_media(forced_colors="none")
+    return unseen

@@ -15,7 +15,7 @@ from coaching_site import links
 from tests.journeys.looking import looking_window, problems
 from tests.journeys.test_booking import choose_a_time, link_in, mail_for, send
 from tests.journeys.test_newsletter import join, unsubscribe_link
-from tests.journeys.test_paying import order, walk_to_the_review
+from tests.journeys.test_paying import ORDER, fill_in_the_address, order, walk_to_the_review
 from tests.running_site import Site
 
 TO_READ = [
@@ -270,9 +270,28 @@ def test_paying_is_open_to_all(looker, site):
     page.locator(".times a").first.click()
     looker.look("details of a paid call")
     looker.press("Weiter", "details of a paid call with errors")
+    page.get_by_label("Ich buche für ein Unternehmen").check()
+    looker.press("Weiter", "a company with errors")
+    page.get_by_label("Name", exact=True).fill("Ada")
+    page.get_by_label("E-Mail-Adresse").fill(somebody())
+    page.get_by_label("Firma").fill("Rechenwerk GmbH")
+    fill_in_the_address(page)
+    send(page, "Weiter")
+    looker.look("order of a company")
+    looker.press("Zeit wieder freigeben", "released")
+    looker.open(page.url.replace("/freigeben/", "/bezahlt/"))
     walk_to_the_review(page, guest, day=2)
     looker.look("order")
+    # Who goes from field to field hears the price, too.
+    costs = re.compile("Gesamtpreis 300,00.*Jetzt zu zahlen 150,00")
+    expect(page.get_by_role("button", name=ORDER)).to_have_accessible_description(costs)
     review = page.url
+    page.get_by_role("link", name="Deine Angaben Ändern").click()
+    looker.look("details, typed before")
+    for kept in ("Jörg O’Müller-Straße", guest, "Rechenweg 1", "10115", "Berlin"):
+        expect(page.locator(f'main input[value="{kept}"]')).to_be_visible()  # WCAG 3.3.7
+    page.goto(review)
+    looker.press(ORDER, "order without the declaration")
     looker.open(review.replace("/pruefen/", "/bezahlt/"))
     page.goto(review)
     order(page)
@@ -285,10 +304,6 @@ def test_paying_is_open_to_all(looker, site):
     looker.open(booked.replace("/gebucht/", "/absagen/"))
     looker.press("Termin absagen", "called off, money on its way")
     looker.open(booked)
-    walk_to_the_review(page, somebody(), day=2)
-    review = page.url
-    looker.press("Zeit wieder freigeben", "released")
-    looker.open(review.replace("/pruefen/", "/bezahlt/"))
 
     assert looker.found == {}
 

@@ -76,7 +76,7 @@ class Keyboard:
         expect(error).to_be_focused()
         self.page.keyboard.press("Tab")
         self.page.keyboard.press("Enter")
-        expect(self.page.locator("[aria-invalid]").first).to_be_focused()
+        expect(self.page.locator("[aria-invalid=true]").first).to_be_focused()
         self.page.keyboard.type(words)
 
     def take_ones_time(self) -> None:
