@@ -103,19 +103,6 @@ def test_every_start_text_can_be_published_once_the_practice_is_whole(whole, kin
     assert filling.fill(legal.start_source(kind), whole).is_whole
 
 
-@pytest.mark.parametrize("block", list(filling.BLOCKS))
-def test_every_block_is_used_by_a_start_text(block):
-    assert any(f"[[{block}]]" in legal.start_source(kind) for kind in Kind)
-
-
-def test_the_terms_say_which_tax_the_prices_contain(whole):
-    assert "enthalten 19 % Umsatzsteuer" in filling.fill("[[umsatzsteuer]]", whole).text
-
-    whole.vat_mode = Practice.VatMode.SMALL_BUSINESS
-
-    assert "keine Umsatzsteuer" in filling.fill("[[umsatzsteuer]]", whole).text
-
-
 @pytest.mark.parametrize(
     "promise",
     [
@@ -128,6 +115,19 @@ def test_the_terms_say_which_tax_the_prices_contain(whole):
 )
 def test_the_terms_keep_what_the_law_promises_a_guest(promise):
     assert promise in legal.start_source(Kind.TERMS)
+
+
+@pytest.mark.parametrize("block", list(filling.BLOCKS))
+def test_every_block_is_used_by_a_start_text(block):
+    assert any(f"[[{block}]]" in legal.start_source(kind) for kind in Kind)
+
+
+def test_the_terms_say_which_tax_the_prices_contain(whole):
+    assert "enthalten 19 % Umsatzsteuer" in filling.fill("[[umsatzsteuer]]", whole).text
+
+    whole.vat_mode = Practice.VatMode.SMALL_BUSINESS
+
+    assert "keine Umsatzsteuer" in filling.fill("[[umsatzsteuer]]", whole).text
 
 
 def test_the_terms_allow_the_proof_of_a_lower_damage():
