@@ -109,7 +109,6 @@ def test_every_start_text_can_be_published_once_the_practice_is_whole(whole, kin
         "Was wir uns durch die Absage ersparen oder mit der frei gewordenen Zeit verdienen, rechnen wir an.",
         "Dein gesetzliches [Widerrufsrecht](/widerruf/) geht vor",
         "was du für noch nicht erbrachte Leistungen vorausbezahlt hast, bekommst du dann zurück.",
-        "Gespräche werden von keiner Seite aufgezeichnet.",
         "Rechnungen bekommst du als PDF per E-Mail; damit bist du einverstanden.",
     ],
 )
