@@ -96,6 +96,10 @@ class BookingQuerySet(models.QuerySet["Booking"]):
         """What belongs to an e-mail address, however it is capitalised."""
         return self.alias(address=Lower("email")).filter(address=Lower(models.Value(email)))
 
+    def upcoming(self, now: datetime) -> BookingQuerySet:
+        """Confirmed appointments that are not over, the next one first."""
+        return self.filter(status=Booking.Status.CONFIRMED, end__gt=now).order_by("start")
+
     def in_feed(self, calendar: Calendar, now: datetime) -> BookingQuerySet:
         """What the coach sees in their own calendar program: confirmed calls, old ones for a while."""
         return (

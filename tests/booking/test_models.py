@@ -197,3 +197,11 @@ def test_types_are_offered_in_the_coachs_order(calendar):
     new_type(calendar, slug="c", is_active=False)
 
     assert list(CallType.objects.offered()) == [first, second]
+
+
+def test_upcoming_calls_come_in_order(make, now):
+    later = make(start=NINE + HALF_AN_HOUR, end=NINE + 2 * HALF_AN_HOUR)
+    sooner = make()
+
+    assert list(Booking.objects.upcoming(now)) == [sooner, later]
+    assert list(Booking.objects.upcoming(sooner.end)) == [later]
