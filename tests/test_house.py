@@ -121,6 +121,7 @@ FLOORS = {
         "issue_admin",
         "issue_pages",
         "ledger_admin",
+        "open_first",
         "read_only",
         "sending_admin",
         "tasks",
