@@ -6,6 +6,7 @@ Every variable is listed and explained in `.env.example`.
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from email.utils import parseaddr
 from typing import Any
@@ -22,6 +23,7 @@ SHORTEST_KEY = 32
 LONGEST_INBOX_NAME = 32
 STRIPE_API = "https://api.stripe.com"
 SHORTEST_SECRET = 16
+NO_REPLY = re.compile(r"(do)?-?not?-?reply@", re.IGNORECASE)
 # Secret and restricted keys (https://docs.stripe.com/keys).
 LIVE_KEYS = ("sk_live_", "rk_live_")
 TEST_KEYS = ("sk_test_", "rk_test_")
@@ -204,9 +206,17 @@ def _mailing(env: Env, profile: str) -> Mailing:
         user=env.str("EMAIL_USER", ""),
         password=env.str("EMAIL_PASSWORD", ""),
         security=security,
-        sender=_mailbox("MAIL_FROM", env.str("MAIL_FROM")),
+        sender=_answerable("MAIL_FROM", env.str("MAIL_FROM")),
         coach=_mailbox("COACH_EMAIL", env.str("COACH_EMAIL")),
     )
+
+
+def _answerable(name: str, value: str) -> str:
+    """Whoever gets a mail can answer it (UWG § 7 (2) 3 c)."""
+    mailbox = _mailbox(name, value)
+    if NO_REPLY.match(parseaddr(mailbox)[1]):
+        raise ImproperlyConfigured(f"{name} is {value!r}; use an address that people may answer.")
+    return mailbox
 
 
 def _hearing(env: Env, profile: str) -> Hearing:
