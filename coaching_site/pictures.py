@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import mimetypes
 from typing import IO
 
 from django.core.files.base import ContentFile
@@ -12,7 +13,10 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 LARGEST_UPLOAD = 15 * 1024 * 1024
 LARGEST_PIXELS = 50_000_000
 TOO_MANY_PIXELS = "Das Bild hat zu viele Bildpunkte. Nimm ein kleineres."
-SUFFIXES = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
+SUFFIXES = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "AVIF": "avif"}
+# Python before 3.13 knows them from the system's own list alone, which a small container lacks.
+mimetypes.add_type("image/webp", ".webp")
+mimetypes.add_type("image/avif", ".avif")
 
 
 class NotAPicture(Exception):

@@ -21,15 +21,20 @@ from pages.models import Practice
 class PracticeForm(forms.ModelForm[Practice]):
     """The whole row; the admin names the fields."""
 
+    # What lies beside a portrait that was just uploaded.
+    other_files: portraits.Files | None = None
+
     def clean_portrait(self) -> Any:
         """A new picture is made small; an old one stays as it is."""
         portrait = self.cleaned_data["portrait"]
         if not isinstance(portrait, UploadedFile):
             return portrait
         try:
-            return portraits.prepared(portrait, portrait.size or 0)
+            files = portraits.prepared(portrait, portrait.size or 0)
         except portraits.NotAPicture as problem:
             raise forms.ValidationError(str(problem)) from None
+        self.other_files = files.others
+        return files.main
 
 
 @admin.register(Practice)
@@ -107,7 +112,9 @@ class PracticeAdmin(admin.ModelAdmin[Practice]):
 
     def save_model(self, request: HttpRequest, obj: Practice, form: Any, change: bool) -> None:
         obj.pk = 1
+        before = Practice.objects.filter(pk=1).values_list("portrait", flat=True).first()
         super().save_model(request, obj, form, change)
+        portraits.replace(obj, before=before or "", others=form.other_files)
         texts = ", ".join(row.get_kind_display() for row in legal.outdated())
         if texts:
             where = reverse("admin:pages_legaltext_changelist")

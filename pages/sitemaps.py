@@ -1,51 +1,96 @@
-"""The public pages, for search engines."""
+"""Every page search engines may show, and when what it says last changed."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, time
 
 from django.contrib.sitemaps import Sitemap
+from django.db.models import Max
 from django.urls import reverse
+from django.utils import timezone
 
 from booking.models import CallType
+from coaching_site.desk.models import Change
 from newsletter.models import Issue
+from pages import legal
+from pages.models import Practice, Testimonial
+
+Kind = legal.Kind
 
 
-class PageSitemap(Sitemap[str]):
-    names = (
-        "landing",
-        "offer",
-        "booking:days",
-        "newsletter:subscribe",
-        "newsletter:archive",
-        "imprint",
-        "privacy",
-        "terms",
-        "withdrawal_notice",
-        "accessibility",
-    )
+@dataclass(frozen=True)
+class Listed:
+    """A page's path, and since when it says what it says; None if nobody has written that down."""
 
-    def items(self) -> list[str]:
-        return list(self.names)
-
-    def location(self, item: str) -> str:
-        return reverse(item)
+    path: str
+    changed_at: datetime | None
 
 
-class CallTypeSitemap(Sitemap[CallType]):
-    def items(self) -> list[CallType]:
-        return list(CallType.objects.offered())
+class PublicSitemap(Sitemap[Listed]):
+    """Each page once: not `/termin/`, which shows the first type of call, whose own page is listed."""
+
+    def items(self) -> list[Listed]:
+        return listed()
+
+    def location(self, item: Listed) -> str:
+        return item.path
+
+    def lastmod(self, item: Listed) -> datetime | None:
+        return item.changed_at
 
 
-class IssueSitemap(Sitemap[Issue]):
-    def items(self) -> list[Issue]:
-        return list(Issue.objects.published().defer("body"))
-
-    def location(self, item: Issue) -> str:
-        return reverse("newsletter:issue", args=[item.slug])
-
-    def lastmod(self, item: Issue) -> datetime:
-        return item.last_changed_at
+SITEMAPS = {"pages": PublicSitemap}
 
 
-SITEMAPS = {"pages": PageSitemap, "calls": CallTypeSitemap, "issues": IssueSitemap}
+def listed() -> list[Listed]:
+    """All of them. What is only filled in by the practice changes whenever the practice does."""
+    # Django annotates the field as always set; a practice nobody has saved has no such time.
+    practice: datetime | None = Practice.current().updated_at
+    calls = list(CallType.objects.offered())
+    issues = list(Issue.objects.published().defer("body"))
+    offered = _newest(practice, _changed_at_the_desk(CallType))
+    written = _newest(practice, *(issue.last_changed_at for issue in issues))
+    return [
+        Listed(reverse("landing"), _newest(offered, written, _changed_at_the_desk(Testimonial))),
+        Listed(reverse("offer"), offered),
+        *(
+            Listed(
+                call.get_absolute_url(), _newest(practice, _changed_at_the_desk(CallType, call.pk))
+            )
+            for call in calls
+        ),
+        Listed(reverse("newsletter:subscribe"), practice),
+        Listed(reverse("newsletter:archive"), written),
+        *(
+            Listed(reverse("newsletter:issue", args=[issue.slug]), issue.last_changed_at)
+            for issue in issues
+        ),
+        *(
+            Listed(reverse(name), _in_force_since(kind) or practice)
+            for kind, name in legal.PAGES.items()
+        ),
+    ]
+
+
+def _in_force_since(kind: Kind) -> datetime | None:
+    """Since when visitors read the published version; None for a start text."""
+    row = legal.current_row(kind)
+    if row is None or row.valid_from is None:
+        return None
+    return _newest(row.published_at, timezone.make_aware(datetime.combine(row.valid_from, time())))
+
+
+def _changed_at_the_desk(
+    model: type[CallType] | type[Testimonial], pk: int | None = None
+) -> datetime | None:
+    """When the coach last changed one of these rows, or the one with this key."""
+    changes = Change.objects.filter(table=model._meta.db_table)
+    if pk is not None:
+        changes = changes.filter(row=pk)
+    found: datetime | None = changes.aggregate(last=Max("at"))["last"]
+    return found
+
+
+def _newest(*moments: datetime | None) -> datetime | None:
+    return max(filter(None, moments), default=None)

@@ -57,7 +57,7 @@ def landing(request: HttpRequest) -> HttpResponse:
     call = next((call for call in calls if call.is_bookable), None)
     context: dict[str, object] = {
         "call": call,
-        "json_ld": structured_data.service(Practice.current(), calls),
+        "json_ld": structured_data.home(Practice.current(), call),
         "issues": Issue.objects.published().defer("body")[:ISSUES_SHOWN],
         "testimonials": Testimonial.objects.published(),
         "next_start": None,

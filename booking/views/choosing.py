@@ -16,7 +16,7 @@ from booking import scheduling, slots
 from booking.models import OFFERED, CallType
 from booking.slots import Interval
 from booking.views.visitor import Visitor, find_call, kindly_if_over, visitor_of
-from coaching_site import kept
+from coaching_site import kept, links
 
 DAYS_A_PAGE = 10
 NOON = 12
@@ -41,6 +41,8 @@ class DaysPage:
         page = shown[:DAYS_A_PAGE]
         return {
             "call_type": self.call_type,
+            # `/termin/` shows the first type, whichever that is: what is found is the type's own page.
+            "canonical": links.absolute(self.call_type.get_absolute_url()),
             "other_types": self.others,
             "visitor": self.visitor,
             "is_order": is_bookable and self.call_type.price_cents and not self.visitor.moving,

@@ -7,10 +7,15 @@ from datetime import datetime
 
 from django import template
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import Truncator
 
 from coaching_site import styles
 
 register = template.Library()
+
+# What lists of search results show of a page.
+TITLE_LENGTH = 65
+DESCRIPTION_LENGTH = 160
 
 
 @register.simple_tag
@@ -36,11 +41,14 @@ def page_meta(
 ) -> dict[str, object]:
     """Title, description, canonical address and the tags for sharing, of a public page.
 
-    One that was published at a time is an article.
+    One that was published at a time is an article. Its name stands in the window with that of the
+    site where a list of search results has room for both.
     """
+    whole = f"{title} – {context['practice'].brand}"
     return {
         "title": title,
-        "description": description,
+        "window_title": whole if len(whole) <= TITLE_LENGTH else title,
+        "description": Truncator(description).chars(DESCRIPTION_LENGTH),
         "published_at": published_at,
         "changed_at": changed_at,
         "canonical": context["canonical"],

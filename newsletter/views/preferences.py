@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -152,6 +153,7 @@ def erase(request: HttpRequest, token: str, owner: Subscriber) -> HttpResponse:
     return render(request, "newsletter/erase.html", {"token": token})
 
 
+@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def lost_link(request: HttpRequest) -> HttpResponse:
     """Mail somebody their link; the answer is the same for every address."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import pytest
@@ -81,21 +80,6 @@ def test_a_complete_imprint_passes_the_check(practice, capsys):
     call_command("check", databases=["default"], tags=["database"], deploy=True)
 
     assert "Impressum" not in capsys.readouterr().err
-
-
-def test_structured_data_names_the_service(client, practice):
-    markup = client.get("/").content.decode()
-    found = re.search(r'<script type="application/ld\+json">(.*?)</script>', markup, re.DOTALL)
-
-    assert found
-    kinds = [node["@type"] for node in json.loads(found[1])["@graph"]]
-    assert kinds == ["Person", "Service"]
-
-
-def test_structured_data_cannot_break_out_of_its_script(client, practice):
-    Practice.objects.update(first_name="</script><script>alert(1)</script>")
-
-    assert b"<script>alert" not in client.get("/").content
 
 
 @pytest.mark.parametrize(
