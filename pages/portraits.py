@@ -26,8 +26,8 @@ NARROWER = (256, 384)
 # What the other files end with, behind the stem of the one that the row names.
 ENDS = (".avif", *(f"-{width}.{kind}" for width in NARROWER for kind in ("avif", "webp")))
 # As good as a portrait needs to be; a grainy one has to do with less.
-QUALITIES = {"AVIF": (60, 50, 40), "WEBP": (82, 72, 62)}
-MOST_BYTES_A_PIXEL = 0.08
+QUALITIES = {"AVIF": (50, 42, 34), "WEBP": (80, 70, 60)}
+MOST_BYTES_A_PIXEL = 0.06
 
 Files = Mapping[str, ContentFile[bytes]]
 

@@ -35,7 +35,12 @@ def subscribe(request: HttpRequest) -> HttpResponse:
     text = consent.current(practice)
     form = SignUpForm(request.POST if request.method == "POST" else None, consent_text=text)
     has_archive = Issue.objects.published().exists()
-    page: dict[str, object] = {"form": form, "consent": text, "has_archive": has_archive}
+    page: dict[str, object] = {
+        "form": form,
+        "consent": text,
+        "has_archive": has_archive,
+        "practice": practice,
+    }
     if spam.is_caught(request.POST):  # it learns nothing from this answer
         return SeeOther(reverse("newsletter:check_mailbox"))
     if form.is_valid():

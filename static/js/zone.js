@@ -8,8 +8,9 @@ if (hint && zone) {
   if (clock(zone) !== clock(hint.dataset.zone)) {
     const address = new URL(location.href);
     address.searchParams.set("tz", zone);
-    hint.querySelector("span").textContent = zone.split("/").pop().replaceAll("_", " ");
-    hint.querySelector("a").href = address.href;
-    hint.hidden = false;
+    const link = hint.querySelector("a");
+    link.querySelector("span").textContent = zone.split("/").pop().replaceAll("_", " ");
+    link.href = address.href;
+    link.hidden = false;
   }
 }

@@ -179,5 +179,9 @@ def test_a_full_calendar_has_no_next_time(client, calendar, call_type):
 def test_the_hint_about_zones_is_hidden_until_a_script_finds_it_useful(client, call_type):
     html = page(client, "/termin/")
 
-    assert '<p hidden data-zone="Europe/Berlin" data-moment="2027-03-02T09:00:00+01:00">' in html
+    assert '<a href="?" hidden>Zeiten für' in html
+    assert (
+        '<p class="zone-hint" data-zone="Europe/Berlin" data-moment="2027-03-02T09:00:00+01:00">'
+        in html
+    )
     assert '<script type="module" src="/static/js/zone.js"></script>' in html

@@ -90,6 +90,14 @@ def test_no_page_loads_anything_from_elsewhere_or_a_script_nobody_thought_about(
         assert scripts <= SCRIPTS or address.startswith("/verwaltung/"), address
 
 
+def test_scripts_are_few_and_nobody_waits_for_them(pages):
+    for address, (words, _) in pages.items():
+        if not address.startswith("/verwaltung/"):
+            for script in re.findall(r"<script [^>]*src=[^>]*>", words):
+                assert 'type="module"' in script, address
+    assert sum((ROOT / "static" / name).stat().st_size for name in SCRIPTS) < 3 * 1024
+
+
 def test_no_page_asks_to_agree_to_cookies_or_links_the_closed_platform(pages):
     for address, (words, _) in pages.items():
         assert "ec.europa.eu/consumers/odr" not in words, address

@@ -6,7 +6,8 @@ import re
 import secrets
 from email.message import EmailMessage
 
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import Page, Route, expect
 
 from tests.mail_server import attachments, text
 from tests.running_site import TYPING_SECONDS, Site, wait_until
@@ -139,15 +140,58 @@ def test_a_visitor_in_new_york_is_offered_their_own_clock_and_never_switched(bro
     context = browser.new_context(base_url=site.url, locale="de-DE", timezone_id="America/New_York")
     page = context.new_page()
     page.goto("/termin/")
-    hint = page.get_by_text("Deine Uhr steht auf New York. Zeiten umrechnen")
+    hint = page.get_by_role("link", name="Zeiten für New York umrechnen")
     expect(hint).to_be_visible()
     expect(page.get_by_text("Alle Zeiten in Berliner Zeit")).to_be_visible()
 
-    hint.get_by_role("link").click()
+    hint.click()
     expect(page.get_by_text("Alle Zeiten in Ortszeit New York")).to_be_visible()
     expect(hint).to_be_hidden()
     page.locator(".days a").nth(1).click()
     walk_on_and_compare(page, site, guest, "Ortszeit New York")
+    context.close()
+
+
+SHIFTS = """
+  window.shifted = 0;
+  new PerformanceObserver((list) => list.getEntries().forEach((shift) => { window.shifted += shift.value; }))
+    .observe({ type: "layout-shift", buffered: true });
+"""
+
+
+@pytest.mark.parametrize(
+    ("answer", "offers"),
+    [
+        (lambda script: script.continue_(), 1),
+        (lambda script: script.abort(), 0),
+        (lambda script: script.fulfill(body="throw 1", content_type="text/javascript"), 0),
+    ],
+    ids=["slow", "lost", "failing"],
+)
+def test_a_script_that_is_slow_lost_or_fails_moves_nothing(browser, site, answer, offers):
+    context = browser.new_context(
+        base_url=site.url,
+        viewport={"width": 360, "height": 740},
+        locale="de-DE",
+        timezone_id="America/New_York",
+    )
+    page = context.new_page()
+    scripts: list[Route] = []
+    page.add_init_script(SHIFTS)
+    page.route("**/*.js", lambda script: scripts.append(script))
+    page.goto("/termin/", wait_until="commit")
+    expect(page.locator(".days a").first).to_be_visible()
+    expect(page.locator(".site-footer")).to_be_visible()
+
+    (script,) = scripts
+    answer(script)
+    page.wait_for_load_state("load")
+
+    expect(page.get_by_role("link", name="Zeiten für New York umrechnen")).to_have_count(offers)
+    page.evaluate("() => new Promise((shown) => requestAnimationFrame(() => setTimeout(shown)))")
+    assert page.evaluate("shifted") == 0
+    page.locator(".days a").nth(1).click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Wann am")
     context.close()
 
 
@@ -161,7 +205,7 @@ def test_a_visitor_in_kathmandu_without_a_script_chooses_their_zone(browser, sit
     )
     page = context.new_page()
     page.goto("/termin/")
-    expect(page.get_by_text("Deine Uhr steht auf")).to_be_hidden()
+    expect(page.get_by_text("Zeiten für")).to_be_hidden()
     page.get_by_text("Zeitzone ändern").click()
     page.get_by_label("Zeitzone").select_option("Asia/Kathmandu")
     page.get_by_role("button", name="Zeiten umrechnen").click()

@@ -166,7 +166,7 @@ def test_the_grainiest_portrait_is_small_too(desk, tmp_path):
     save(desk, portrait=SimpleUploadedFile("ich.png", buffer.getvalue(), "image/png"))
 
     (phone,) = (tmp_path / "portrait").glob("*-384.avif")
-    assert phone.stat().st_size < 16_000
+    assert phone.stat().st_size < 12_000
 
 
 def test_saving_again_keeps_the_portrait(desk):
