@@ -20,7 +20,6 @@ class DigitsField(forms.RegexField):
                 attrs={
                     "autocomplete": "one-time-code",
                     "inputmode": "numeric",
-                    "autofocus": True,
                     "class": "code",
                 }
             ),

@@ -68,6 +68,7 @@ def code(request: HttpRequest, user: User) -> HttpResponse:
         return redirect(_next(request))
     now = timezone.now()
     form = CodeForm(_sent(request))
+    _focus(form, "digits")
     if not form.is_valid():
         return _page(request, "code", "Zweiter Schritt", form)
     try:
@@ -220,8 +221,18 @@ def _page(
         "next": _next(request),
         **(page or {}),
     }
-    status = status or (422 if form.is_bound and form.errors else 200)
-    return TemplateResponse(request, f"admin/desk/two_factor/{name}.html", context, status=status)
+    if form.is_bound and form.errors:
+        _focus(form, *form.errors)
+        status = status or 422
+    return TemplateResponse(
+        request, f"admin/desk/two_factor/{name}.html", context, status=status or 200
+    )
+
+
+def _focus(form: Form, *names: str) -> None:
+    """Let the first of these fields have the cursor."""
+    for name, field in form.fields.items():
+        field.widget.attrs["autofocus"] = name == names[0]
 
 
 def _refused(
