@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from django.contrib import admin
@@ -391,8 +392,11 @@ def test_what_is_stored_of_a_recovery_code_does_not_tell_it(now):
 def test_of_many_who_send_one_recovery_code_at_once_one_gets_in(now):
     user = coach()
     _, codes = with_app(user, now)
+    at_once = Barrier(8)
 
     def spend(_: int) -> bool:
+        connections["default"].ensure_connection()
+        at_once.wait()
         try:
             two_factor.spend_recovery_code(user, code=codes[0])
         except WrongRecoveryCode:
