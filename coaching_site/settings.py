@@ -37,6 +37,8 @@ INSTALLED_APPS = [
     "newsletter",
     "crispy_forms",
     "csp",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
     "procrastinate.contrib.django",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -59,6 +61,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -184,6 +187,10 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
+# Offered everywhere; where guests' data are, the desk opens to nobody without it (DSGVO Art. 32).
+SECOND_FACTOR_REQUIRED = ENV.is_production
+# Under which name the coach finds the site in the app.
+OTP_TOTP_ISSUER = ENV.hosts[0]
 
 # --- security -------------------------------------------------------------------------------
 TRUSTED_PROXIES = ENV.trusted_proxies

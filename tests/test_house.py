@@ -112,6 +112,8 @@ FLOORS = {
         "people",
         "retention",
         "audit",
+        "sign_in",
+        "two_factor",
     ),
     5: ("forms", "import_forms", "issue_forms"),
     6: (
@@ -128,6 +130,7 @@ FLOORS = {
         "webhooks",
         "legal_admin",
         "testimonial_admin",
+        "two_factor_pages",
         "commands",
         "site",
         "templatetags",

@@ -153,7 +153,7 @@ class ChangeAdmin(ReadOnly, admin.ModelAdmin[Change]):
         model = audit.model_of(change.table)
         if model is None:
             return f"{change.table} {change.row}"
-        label = f"{model._meta.verbose_name} {change.row}"
+        label = f"{audit.called(model)} {change.row}"
         is_there = change.what != Change.What.DELETE and self.admin_site.is_registered(model)
         if not is_there:
             return label

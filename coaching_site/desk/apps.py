@@ -14,3 +14,11 @@ class DeskAdminConfig(apps.AdminConfig):
 
     default = False
     default_site = "coaching_site.desk.site.DeskSite"
+
+    def ready(self) -> None:
+        """Nobody sets up or reads somebody else's second factor."""
+        super().ready()
+        from django.contrib import admin
+        from django_otp.plugins.otp_totp.models import TOTPDevice
+
+        admin.site.unregister(TOTPDevice)
