@@ -42,6 +42,7 @@ FLOORS = {
         "markdown",
         "offering",
         "wording",
+        "postgres_programs",
     ),
     1: ("models", "import_models", "issue_models", "legal_models", "testimonial_models"),
     2: (
@@ -112,6 +113,7 @@ FLOORS = {
         "people",
         "retention",
         "audit",
+        "backups",
     ),
     5: ("forms", "import_forms", "issue_forms"),
     6: (
