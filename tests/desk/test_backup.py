@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pyrage
 import pytest
+from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 from django.db import connection
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -110,7 +112,7 @@ def first(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def saved(first: Path, request, settings, now) -> Path:
+def saved(first: Path, request, settings: Any, now) -> Path:
     """A backup of all that: made for the first test that wants one, a copy for all others."""
     if not first.exists():
         request.getfixturevalue("filled")
@@ -118,7 +120,7 @@ def saved(first: Path, request, settings, now) -> Path:
         shutil.copytree(settings.BACKUP_FOLDER, first)
     else:
         shutil.copytree(first, settings.BACKUP_FOLDER)
-    return folder.path() / folder.name(now)
+    return Path(settings.BACKUP_FOLDER) / folder.name(now)
 
 
 @pytest.fixture
@@ -418,7 +420,7 @@ def test_an_archive_without_its_last_member_is_none(saved, identity, empty):
 def test_no_picture_is_written_beyond_its_folder(name, tmp_path):
     """The key that encrypts is public: anybody could have written the archive."""
     with pytest.raises(Damaged):
-        restoring._put_back(name, StringIO())
+        restoring._put_back(name, BytesIO())
 
     assert not (tmp_path / "outside").exists()
 
@@ -536,7 +538,7 @@ def test_no_list_of_processes_shows_the_password(now, monkeypatch):
         return process(arguments, **named)
 
     process = subprocess.Popen
-    monkeypatch.setattr(database.subprocess, "Popen", watch)
+    monkeypatch.setattr(subprocess, "Popen", watch)
 
     writing.back_up(now=now)
 
@@ -753,6 +755,19 @@ def test_the_job_of_the_night_saves_only_for_somebody(run_jobs, settings):
     assert [folder.is_good(file) for file in folder.backups()] == [True]
 
 
+def test_production_without_backups_is_warned_before_it_goes_live(settings):
+    def said() -> list[str]:
+        found = run_checks(include_deployment_checks=True)
+        return [message.msg for message in found if message.id == "desk.W001"]
+
+    settings.SITE_PROFILE = "production"
+    assert said() == []
+    settings.BACKUP_RECIPIENTS = []
+    assert said() == ["BACKUP_RECIPIENTS ist leer: Es gibt keine Sicherungen."]
+    settings.SITE_PROFILE = "local"
+    assert said() == []
+
+
 # --- keys --------------------------------------------------------------------------------------
 
 
@@ -766,6 +781,12 @@ def test_a_new_key_is_for_its_owner_alone_and_never_replaces_one(tmp_path):
     assert path.stat().st_mode & 0o777 == 0o600
     with pytest.raises(KeyExists):
         keys.make(path, now=datetime(2027, 3, 1, tzinfo=UTC))
+
+
+def test_a_key_may_come_through_a_pipe(identity, monkeypatch):
+    monkeypatch.setattr("sys.stdin", StringIO(f"{identity}\n"))
+
+    assert str(keys.read(Path("-"))) == str(identity)
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "# only a comment", "ä"])

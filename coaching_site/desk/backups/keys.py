@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pyrage
 from django.conf import settings
 
 from coaching_site.desk.backups.errors import KeyExists, KeyUnreadable
+
+STANDARD_INPUT = Path("-")
 
 
 def recipients() -> list[pyrage.x25519.Recipient]:
@@ -34,9 +37,10 @@ def make(path: Path, *, now: datetime) -> str:
 
 
 def read(path: Path) -> pyrage.x25519.Identity:
-    """The secret key in a file. Raises KeyUnreadable."""
+    """The secret key in a file, or in what is typed when it is „-“. Raises KeyUnreadable."""
     try:
-        lines = path.read_text("ascii").splitlines()
+        text = sys.stdin.read() if path == STANDARD_INPUT else path.read_text("ascii")
+        lines = text.splitlines()
         (secret,) = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
         return pyrage.x25519.Identity.from_str(secret)
     except (OSError, ValueError, pyrage.IdentityError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from django.db import connection
 from procrastinate.contrib.django.management.commands import procrastinate
 
 from coaching_site.desk.backups import database, restoring
@@ -20,6 +21,7 @@ class Command(procrastinate.Command):
 
     def _wait_for_the_operator(self) -> None:
         here = database.of_site()
+        connection.close()
         if restoring.is_held(here):
             self.stderr.write(
                 "Eine Sicherung wurde zurückgespielt. Der Worker wartet auf `manage.py restore --finish`."

@@ -44,7 +44,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", nargs="?", type=Path)
-        parser.add_argument("--identity", metavar="FILE", type=Path, help="the secret key")
+        parser.add_argument(
+            "--identity", metavar="FILE", type=Path, help="the secret key; - reads it from a pipe"
+        )
         parser.add_argument(
             "--finish", action="store_true", help="all is looked at: the worker may start"
         )
