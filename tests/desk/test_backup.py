@@ -107,7 +107,7 @@ def filled(confirmed: Booking, settings, now) -> None:
 
 
 @pytest.fixture(scope="module")
-def first(tmp_path_factory) -> Path:
+def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("first") / "backups"
 
 
