@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import dj_database_url
+import pyrage
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError
 
@@ -73,6 +74,14 @@ class Hearing:
 
 
 @dataclass(frozen=True)
+class BackingUp:
+    """Who may read backups, as public keys, and where they are put. No key means: there are none."""
+
+    recipients: list[str]
+    folder: str
+
+
+@dataclass(frozen=True)
 class Environment:
     """All the settings an operator chooses, checked."""
 
@@ -87,6 +96,7 @@ class Environment:
     mailing: Mailing
     hearing: Hearing
     paying: Paying
+    backing_up: BackingUp
     sending_timings: dict[str, float]
 
     @property
@@ -132,6 +142,7 @@ def _read(env: Env) -> Environment:
         mailing=_mailing(env, profile),
         hearing=_hearing(env, profile),
         paying=_paying(env, profile),
+        backing_up=_backing_up(env),
         sending_timings=env.dict("SENDING_TIMINGS", {}, subcast_values=float),
     )
 
@@ -312,6 +323,30 @@ def _paying(env: Env, profile: str) -> Paying:
             f"STRIPE_API_BASE must be {STRIPE_API}, or an address of this machine outside production."
         )
     return Paying(key, secrets, base)
+
+
+def _backing_up(env: Env) -> BackingUp:
+    listed: list[str] = env.list("BACKUP_RECIPIENTS", [])
+    return BackingUp(
+        [_recipient(key.strip()) for key in listed if key.strip()], env.str("BACKUP_FOLDER", "")
+    )
+
+
+def _recipient(key: str) -> str:
+    """A public key. No sentence repeats the value: it may be the secret one."""
+    if key.upper().startswith("AGE-SECRET-KEY-"):
+        raise ImproperlyConfigured(
+            "BACKUP_RECIPIENTS holds a secret key; it wants the public one, which begins with age1, "
+            "and the secret one belongs to another machine."
+        )
+    try:
+        pyrage.x25519.Recipient.from_str(key)
+    except pyrage.RecipientError:
+        raise ImproperlyConfigured(
+            "BACKUP_RECIPIENTS holds something that is no public key; use keys that begin with age1, "
+            "as `manage.py backup --new-key` prints them, with commas between."
+        ) from None
+    return key
 
 
 def _is_loopback(url: str) -> bool:

@@ -128,6 +128,11 @@ FILE_UPLOAD_PERMISSIONS = 0o640
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 
+# --- backups --------------------------------------------------------------------------------
+# Public keys: who may read backups. The host that writes them need not be able to.
+BACKUP_RECIPIENTS = ENV.backing_up.recipients
+BACKUP_FOLDER = BASE_DIR / (ENV.backing_up.folder or DATA_DIR / "backups")
+
 # --- mail -----------------------------------------------------------------------------------
 MAIL_FOLDER = DATA_DIR / "mail"
 EMAIL_BACKEND = (

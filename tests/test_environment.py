@@ -232,6 +232,44 @@ def test_an_inbox_that_cannot_be_meant_is_refused_without_repeating_the_password
     assert "4f9c27" not in str(refused.value)
 
 
+RECIPIENT = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+
+
+def test_without_a_recipient_nothing_is_saved(environ):
+    environ()
+
+    found = environment.read().backing_up
+
+    assert (found.recipients, found.folder) == ([], "")
+
+
+def test_several_may_read_backups(environ):
+    environ(BACKUP_RECIPIENTS=f"{RECIPIENT}, {RECIPIENT}", BACKUP_FOLDER="/var/backups/site")
+
+    found = environment.read().backing_up
+
+    assert (found.recipients, found.folder) == ([RECIPIENT, RECIPIENT], "/var/backups/site")
+
+
+@pytest.mark.parametrize(
+    ("recipients", "sentence"),
+    [
+        (f"{RECIPIENT[:-1]}4f9c27", "is no public key"),
+        (f"{RECIPIENT},4f9c27", "is no public key"),
+        ("AGE-SECRET-KEY-14f9c27", "holds a secret key"),
+    ],
+)
+def test_a_recipient_that_cannot_be_meant_is_refused_without_repeating_it(
+    environ, recipients, sentence
+):
+    environ(BACKUP_RECIPIENTS=recipients)
+
+    with pytest.raises(ImproperlyConfigured, match=sentence) as refused:
+        environment.read()
+
+    assert "4f9c27" not in str(refused.value)
+
+
 def test_the_example_file_explains_every_variable():
     source = (ROOT / "coaching_site" / "environment.py").read_text()
     source += (ROOT / "coaching_site" / "gunicorn.py").read_text()

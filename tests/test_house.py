@@ -42,6 +42,7 @@ FLOORS = {
         "markdown",
         "offering",
         "wording",
+        "postgres_programs",
     ),
     1: ("models", "import_models", "issue_models", "legal_models", "testimonial_models"),
     2: (
@@ -114,6 +115,7 @@ FLOORS = {
         "audit",
         "sign_in",
         "two_factor",
+        "backups",
     ),
     5: ("forms", "import_forms", "issue_forms"),
     6: (

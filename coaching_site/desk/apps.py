@@ -8,6 +8,9 @@ class DeskConfig(AppConfig):
     verbose_name = "Schreibtisch"
     default = True
 
+    def ready(self) -> None:
+        from coaching_site.desk import checks  # noqa: F401  (registers the deployment check)
+
 
 class DeskAdminConfig(apps.AdminConfig):
     """Django's admin with our site class."""
