@@ -17,7 +17,7 @@ from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.db import connections
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import URLPattern, URLResolver, get_resolver, resolve
 from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
@@ -108,6 +108,7 @@ def filled(pattern: URLPattern | URLResolver) -> str:
 def test_no_page_of_the_desk_opens_after_the_password_alone(client, now, required):
     with_app(coach(), now)
     give_password(client)
+    assert [path for name, path in desk_pages() if str(resolve(path).url_name) != name] == []
     pages = [path for name, path in desk_pages() if name not in AT_THE_DOOR]
 
     opened = [
@@ -504,6 +505,7 @@ def test_changes_of_it_are_noted_without_a_secret(client, now):
     [update] = Change.objects.filter(what="update", table="desk_recoverycodes")
     assert "SHA-256 der ungenutzten Codes: geändert" in audit.told(update)
     assert key not in str(list(Change.objects.values()))
+    assert "Zwei-Faktor-App" in client.get(f"{DESK}desk/change/").content.decode()
 
 
 def test_signing_in_is_no_change(now):
