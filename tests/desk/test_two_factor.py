@@ -17,7 +17,7 @@ from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.db import connections
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import URLPattern, URLResolver, get_resolver, resolve
 from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
@@ -108,6 +108,7 @@ def filled(pattern: URLPattern | URLResolver) -> str:
 def test_no_page_of_the_desk_opens_after_the_password_alone(client, now, required):
     with_app(coach(), now)
     give_password(client)
+    assert [path for name, path in desk_pages() if str(resolve(path).url_name) != name] == []
     pages = [path for name, path in desk_pages() if name not in AT_THE_DOOR]
 
     opened = [
@@ -179,11 +180,12 @@ def test_who_has_the_password_alone_cannot_put_an_app_of_theirs_in_place(client,
 
 
 def test_the_way_from_the_password_to_the_code_ends_after_half_an_hour(client, now):
-    with_app(coach(), now)
+    device, _ = with_app(coach(), now)
     give_password(client)
 
-    ends = Session.objects.get().expire_date
-    assert ends < timezone.now() + timedelta(minutes=31)
+    assert Session.objects.get().expire_date < timezone.now() + timedelta(minutes=31)
+    client.post(CODE, {"digits": digits(device.key)})
+    assert Session.objects.get().expire_date > timezone.now() + timedelta(days=13)
 
 
 def test_one_may_leave_between_the_two_steps(client, now):
@@ -215,13 +217,15 @@ def test_the_first_sign_in_leads_to_setting_up_and_then_into_the_desk(client, re
 def test_the_page_shows_the_key_as_a_picture_a_link_and_letters(client):
     client.force_login(coach())
 
-    page = client.get(SET_UP).content.decode()
+    answer = client.get(SET_UP)
+    page = answer.content.decode()
 
     key = TOTPDevice(key=sealed_key(page)[1], user=User.objects.get())
     assert 'src="data:image/svg+xml' in page
     assert key.config_url.replace("&", "&amp;") in page
     assert "otpauth://totp/localhost%3Acoach?secret=" in page
     assert "style=" not in page
+    assert "require-trusted-types-for 'script'" in answer["Content-Security-Policy"]
 
 
 def test_looking_at_the_page_stores_nothing(client):
@@ -318,7 +322,7 @@ def test_the_digits_that_set_up_do_not_sign_in(client):
 
 def test_after_wrong_digits_one_waits_and_the_right_ones_do_not_help(client, now):
     device, _ = with_app(coach(), now)
-    # Two half minutes ahead are nobody's digits yet.
+    # Those of five half minutes ahead are nobody's yet.
     wrong = digits(device.key, later=5)
     TOTPDevice.objects.update(throttling_failure_count=5)
     give_password(client)
@@ -411,6 +415,16 @@ def test_of_many_who_send_one_recovery_code_at_once_one_gets_in(now):
     assert sum(opened) == 1
 
 
+def test_who_runs_out_of_recovery_codes_is_told(client, now):
+    user = coach()
+    device, _ = with_app(user, now)
+    RecoveryCodes.objects.update(digests=["x"])
+
+    page = signed_in(user, device).get(STATE).content.decode()
+
+    assert "Nur noch 1 unbenutzt." in page
+
+
 def test_new_recovery_codes_end_the_old_and_need_the_password(now):
     user = coach()
     device, old = with_app(user, now)
@@ -491,6 +505,7 @@ def test_changes_of_it_are_noted_without_a_secret(client, now):
     [update] = Change.objects.filter(what="update", table="desk_recoverycodes")
     assert "SHA-256 der ungenutzten Codes: geändert" in audit.told(update)
     assert key not in str(list(Change.objects.values()))
+    assert "Zwei-Faktor-App" in client.get(f"{DESK}desk/change/").content.decode()
 
 
 def test_signing_in_is_no_change(now):
