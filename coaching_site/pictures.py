@@ -1,13 +1,21 @@
-"""Makes small, clean pictures of whatever the coach uploads."""
+"""Makes small, clean pictures of whatever the coach uploads.
+
+A row names one file. In other widths and forms the picture lies beside it under the same stem, so
+that all of them come and go together; a picture without them is shown as it is.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import mimetypes
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import IO
 
 from django.core.files.base import ContentFile
+from django.core.files.storage import Storage
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 LARGEST_UPLOAD = 15 * 1024 * 1024
@@ -17,6 +25,17 @@ SUFFIXES = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "AVIF": "avif"}
 # Python before 3.13 knows them from the system's own list alone, which a small container lacks.
 mimetypes.add_type("image/webp", ".webp")
 mimetypes.add_type("image/avif", ".avif")
+
+
+Files = Mapping[str, ContentFile[bytes]]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The file a row will name, and those to lie beside it, by what follows the stem."""
+
+    main: ContentFile[bytes]
+    others: Files
 
 
 class NotAPicture(Exception):
@@ -61,6 +80,34 @@ def packed(picture: Image.Image, kind: str, **how: object) -> ContentFile[bytes]
     picture.save(buffer, kind, **how)
     content = buffer.getvalue()
     return ContentFile(content, name=f"{hashlib.sha256(content).hexdigest()[:16]}.{SUFFIXES[kind]}")
+
+
+# --- the files beside a picture ----------------------------------------------------------------
+
+
+def stem(name: str | None) -> str:
+    """A file's name without its ending: what all files of a picture begin with."""
+    return str(PurePosixPath(name or "").with_suffix(""))
+
+
+def lay_beside(storage: Storage, name: str | None, others: Files) -> None:
+    for end, file in others.items():
+        storage.save(stem(name) + end, file)
+
+
+def forget(storage: Storage, name: str, ends: Iterable[str]) -> None:
+    """Delete a picture's file and those beside it, as many as there are."""
+    for each in (name, *(stem(name) + end for end in ends)):
+        storage.delete(each)
+
+
+def srcset(storage: Storage, files: Mapping[str, int], *, site_url: str = "") -> str:
+    """HTML's `srcset` of the files that there are, each with its width in pixels."""
+    there = {name: width for name, width in files.items() if storage.exists(name)}
+    return ", ".join(f"{site_url}{storage.url(name)} {width}w" for name, width in there.items())
+
+
+# --- colours -----------------------------------------------------------------------------------
 
 
 def _in_srgb(picture: Image.Image) -> Image.Image:

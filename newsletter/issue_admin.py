@@ -26,12 +26,13 @@ from django.utils.safestring import SafeString
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from coaching_site import german
+from coaching_site import pictures as picture_files
 from newsletter import issue_pages, preflight, sending_admin, writing
 from newsletter.errors import NewsletterError
 from newsletter.issue_forms import AltForm, IssueForm, MendForm, PictureForm, show_version
 from newsletter.issue_pages import IssueView, about_one, preflight_of, short
 from newsletter.models import Delivery, Edition, Issue, Picture
-from newsletter.rendering import placeholders
+from newsletter.rendering import pictures, placeholders
 from newsletter.rendering.building import Built
 from newsletter.writing import SlugTaken, WrittenMeanwhile
 from pages.models import Practice
@@ -291,6 +292,8 @@ class PictureAdmin(admin.ModelAdmin[Picture]):
         if not change:
             obj.uploaded_at = timezone.now()
         super().save_model(request, obj, form, change)
+        if not change:
+            picture_files.lay_beside(obj.file.storage, obj.file.name, form.other_files)
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -309,10 +312,10 @@ class PictureAdmin(admin.ModelAdmin[Picture]):
         return redirect("admin:newsletter_picture_change", obj.pk)
 
     def delete_model(self, request: HttpRequest, obj: Picture) -> None:
-        """The file goes with its row."""
+        """Its files go with the row."""
         storage, name = obj.file.storage, str(obj.file.name)
         super().delete_model(request, obj)
-        transaction.on_commit(lambda: storage.delete(name))
+        transaction.on_commit(lambda: picture_files.forget(storage, name, pictures.ENDS))
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         """Which issues show the listed pictures is asked once for all of them."""

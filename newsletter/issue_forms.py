@@ -17,7 +17,7 @@ from django.db.models import Count, Q, QuerySet
 from django.http import QueryDict
 
 from coaching_site import german
-from coaching_site.pictures import NotAPicture
+from coaching_site.pictures import Files, NotAPicture
 from newsletter.forms import AddressField
 from newsletter.models import Issue, Pace, Picture, Subscriber, Tag
 from newsletter.rendering import pictures
@@ -172,6 +172,9 @@ class MendForm(TextForm):
 class PictureForm(forms.ModelForm[Picture]):
     """A new picture; the file itself stays as it is afterwards."""
 
+    # What lies beside it for the archive.
+    other_files: Files = {}
+
     file = forms.FileField(
         label="Bild",
         allow_empty_file=True,  # refused below, in our words
@@ -191,9 +194,11 @@ class PictureForm(forms.ModelForm[Picture]):
         if not isinstance(upload, UploadedFile):
             return upload
         try:
-            return pictures.prepared(upload, upload.size or 0)
+            files = pictures.prepared(upload, upload.size or 0)
         except NotAPicture as problem:
             raise ValidationError(str(problem)) from None
+        self.other_files = files.others
+        return files.main
 
     def clean_alt(self) -> str:
         return " ".join(self.cleaned_data["alt"].split())

@@ -12,6 +12,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
 
+from coaching_site import pictures
 from pages import legal, portraits
 from pages import legal_admin as legal_admin  # registers its own pages
 from pages import testimonial_admin as testimonial_admin  # registers its own pages
@@ -22,7 +23,7 @@ class PracticeForm(forms.ModelForm[Practice]):
     """The whole row; the admin names the fields."""
 
     # What lies beside a portrait that was just uploaded.
-    other_files: portraits.Files | None = None
+    other_files: pictures.Files | None = None
 
     def clean_portrait(self) -> Any:
         """A new picture is made small; an old one stays as it is."""
@@ -31,7 +32,7 @@ class PracticeForm(forms.ModelForm[Practice]):
             return portrait
         try:
             files = portraits.prepared(portrait, portrait.size or 0)
-        except portraits.NotAPicture as problem:
+        except pictures.NotAPicture as problem:
             raise forms.ValidationError(str(problem)) from None
         self.other_files = files.others
         return files.main

@@ -1,23 +1,16 @@
-"""The coach's portrait: small clean files for every screen, made of whatever was uploaded.
-
-The row names one file; the others lie beside it under the same stem, so that all of them come and
-go with it. A portrait without them is shown as it is.
-"""
+"""The coach's portrait: small clean files for every screen, made of whatever was uploaded."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import IO
 
 from django.core.files.base import ContentFile
-from django.core.files.storage import Storage
 from django.db import transaction
 from PIL import Image
 
 from coaching_site import pictures
-from coaching_site.pictures import NotAPicture as NotAPicture
+from coaching_site.pictures import Files, Prepared
 from pages.models import Practice
 
 # The widest is twice, the others are two and three times the width a page gives it.
@@ -28,16 +21,6 @@ ENDS = (".avif", *(f"-{width}.{kind}" for width in NARROWER for kind in ("avif",
 # As good as a portrait needs to be; a grainy one has to do with less.
 QUALITIES = {"AVIF": (50, 42, 34), "WEBP": (80, 70, 60)}
 MOST_BYTES_A_PIXEL = 0.06
-
-Files = Mapping[str, ContentFile[bytes]]
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A portrait's files: the one the row will name, and the others by what follows its stem."""
-
-    main: ContentFile[bytes]
-    others: Files
 
 
 @dataclass(frozen=True)
@@ -70,10 +53,9 @@ def replace(practice: Practice, *, before: str, others: Files | None) -> None:
     empty; `others` is None if nothing new was uploaded.
     """
     portrait = practice.portrait
-    for end, file in (others or {}).items():
-        portrait.storage.save(_stem(portrait.name) + end, file)
+    pictures.lay_beside(portrait.storage, portrait.name, others or {})
     if before and before != portrait.name:
-        transaction.on_commit(lambda: _delete(portrait.storage, before))
+        transaction.on_commit(lambda: pictures.forget(portrait.storage, before, ENDS))
 
 
 def shown(practice: Practice) -> Shown | None:
@@ -82,12 +64,14 @@ def shown(practice: Practice) -> Shown | None:
     if not portrait:
         return None
     width, height = practice.portrait_width or 0, practice.portrait_height or 0
-    stem = _stem(portrait.name)
+    stem = pictures.stem(portrait.name)
     avif, webp = {f"{stem}.avif": width}, {str(portrait.name): width}
     for each in NARROWER:
         avif[f"{stem}-{each}.avif"] = webp[f"{stem}-{each}.webp"] = each
     storage = portrait.storage
-    return Shown(portrait.url, width, height, _srcset(storage, avif), _srcset(storage, webp))
+    return Shown(
+        portrait.url, width, height, pictures.srcset(storage, avif), pictures.srcset(storage, webp)
+    )
 
 
 def _small(picture: Image.Image, kind: str) -> ContentFile[bytes]:
@@ -98,18 +82,3 @@ def _small(picture: Image.Image, kind: str) -> ContentFile[bytes]:
         if file.size <= most:
             break
     return file
-
-
-def _srcset(storage: Storage, files: Mapping[str, int]) -> str:
-    """Those of the files that there are, each with its width."""
-    there = {name: width for name, width in files.items() if storage.exists(name)}
-    return ", ".join(f"{storage.url(name)} {width}w" for name, width in there.items())
-
-
-def _delete(storage: Storage, name: str) -> None:
-    for each in (name, *(_stem(name) + end for end in ENDS)):
-        storage.delete(each)
-
-
-def _stem(name: str | None) -> str:
-    return str(PurePosixPath(name or "").with_suffix(""))

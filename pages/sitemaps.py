@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, time
+from typing import Any
+from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.contrib.sitemaps import Sitemap
 from django.db.models import Max
 from django.urls import reverse
@@ -38,6 +41,13 @@ class PublicSitemap(Sitemap[Listed]):
 
     def lastmod(self, item: Listed) -> datetime | None:
         return item.changed_at
+
+    # By whichever host and scheme it is asked for, a page has one address.
+    def get_domain(self, site: Any = None) -> str:
+        return urlsplit(settings.SITE_URL).netloc
+
+    def get_protocol(self, protocol: str | None = None) -> str:
+        return urlsplit(settings.SITE_URL).scheme
 
 
 SITEMAPS = {"pages": PublicSitemap}

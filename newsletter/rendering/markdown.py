@@ -27,8 +27,16 @@ from newsletter.rendering.placeholders import Placeholder
 TAGS = {
     *("p", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "hr"),
     *("strong", "em", "a", "code", "br", "img"),
+    *("picture", "source"),
 }
-ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "img": {"src", "alt", "width", "height"}}
+ATTRIBUTES = {
+    "a": {"href", "title"},
+    "ol": {"start"},
+    "img": {"src", "alt", "width", "height"},
+    "source": {"type", "srcset", "sizes"},
+}
+# How wide the archive shows a picture: its column, on a telephone most of the screen.
+SIZES = "(min-width: 48em) 720px, 90vw"
 
 # A dash between words or numbers; not the „--force“ of a command, nor „Vor- und Nachteile“.
 _DASH = re.compile(r"(?<=\s)--?(?=\s)|(?<=\s)--$|^--(?=\s)|(?<=\d)--(?=\d)")
@@ -82,7 +90,9 @@ def _html(body: str, *, site_url: str, widest: int, has_marks: bool) -> str:
     tokens = parse(body)
     numbers = pictures.numbers_in(inline(tokens))
     env: dict[str, Any] = {
-        "pictures": pictures.shown(numbers, site_url=site_url, widest=widest),
+        "pictures": pictures.shown(
+            numbers, site_url=site_url, widest=widest, has_sources=not has_marks
+        ),
         "has_marks": has_marks,
     }
     rendered = _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, env)
@@ -142,7 +152,14 @@ def _write_picture(
     if picture is None:
         return f"[Bild: {alt}]"
     size = f'width="{picture.width}" height="{picture.height}"'
-    return f'<img src="{escape(picture.url)}" alt="{alt}" {size}>'
+    image = f'<img src="{escape(picture.url)}" alt="{alt}" {size}>'
+    if not picture.sources:
+        return image
+    sources = "".join(
+        f'<source type="{kind}" srcset="{escape(files)}" sizes="{SIZES}">'
+        for kind, files in picture.sources
+    )
+    return f"<picture>{sources}{image}</picture>"
 
 
 def _our_markdown() -> MarkdownIt:

@@ -78,9 +78,11 @@ def of(issue: Issue, what: str = "change") -> str:
     return f"{ISSUES}{issue.pk}/{what}/"
 
 
-def upload(client, alt: str = "Ein Whiteboard", name: str = "tafel.png"):
+def upload(
+    client, alt: str = "Ein Whiteboard", name: str = "tafel.png", image: Image.Image | None = None
+):
     buffer = io.BytesIO()
-    Image.new("RGB", (40, 20), "teal").save(buffer, "PNG")
+    (image or Image.new("RGB", (40, 20), "teal")).save(buffer, "PNG")
     file = SimpleUploadedFile(name, buffer.getvalue())
     return client.post(f"{PICTURES}add/", {"file": file, "alt": alt})
 
@@ -341,6 +343,39 @@ def test_a_picture_in_mails_that_were_sent_stays(admin_client, issue_sent, now):
 
     assert answer.status_code == 403
     assert "verschickten Mails" in page(admin_client.get(PICTURES))
+
+
+DRAWING = Image.new("RGB", (1300, 650), "teal")
+PHOTO = Image.effect_noise((1300, 650), 90).convert("RGB")
+
+
+@pytest.mark.parametrize(
+    ("image", "sources"),
+    [(DRAWING, ["webp"]), (PHOTO, ["avif", "webp"])],
+    ids=["a drawing", "a photo"],
+)
+def test_the_archive_gets_smaller_files_and_mails_do_not(
+    admin_client, issue_sent, tmp_path, django_capture_on_commit_callbacks, image, sources
+):
+    upload(admin_client, image=image)
+    picture = Picture.objects.get()
+    Issue.objects.filter(pk=issue_sent.pk).update(body=f"![Tafel](bild:{picture.pk})")
+
+    shown = page(admin_client.get(f"/newsletter/archiv/{issue_sent.slug}/"))
+    assert re.findall(r'<source type="image/(\w+)"', shown) == sources
+    assert re.findall(r" (\d+)w", shown) == ["600", "1200"] * len(sources)
+    for address in re.findall(r"http://[^/]*(/media/[^ \"]+)", shown):
+        sent = admin_client.get(address)
+        assert sent["Content-Type"].startswith("image/")
+        assert b"".join(sent.streaming_content)
+    mail = page(admin_client.get(of(issue_sent, "vorschau/mail")))
+    assert ("<picture" in mail, "<source" in mail) == (False, False)
+    assert picture.file.url in mail
+
+    Issue.objects.filter(pk=issue_sent.pk).update(body="x")
+    with django_capture_on_commit_callbacks(execute=True):
+        admin_client.post(f"{PICTURES}{picture.pk}/delete/", {"post": "yes"})
+    assert [*(tmp_path / "newsletter").iterdir()] == []
 
 
 def test_the_alternative_can_be_mended(admin_client):

@@ -27,7 +27,7 @@ def photo(width: int = 300, height: int = 200) -> Image.Image:
 
 
 def prepared(upload: io.BytesIO) -> tuple[str, Image.Image]:
-    file = pictures.prepared(upload, len(upload.getvalue()))
+    file = pictures.prepared(upload, len(upload.getvalue())).main
     assert file.name is not None
     return file.name, Image.open(io.BytesIO(file.read()))
 
@@ -84,7 +84,7 @@ def test_place_camera_and_comment_are_left_behind(kind):
     upload = packed(photo(), kind, exif=exif, **how)
     assert b"geheim" in upload.getvalue()
 
-    file = pictures.prepared(upload, len(upload.getvalue()))
+    file = pictures.prepared(upload, len(upload.getvalue())).main
 
     content = file.read()
     assert b"geheim" not in content

@@ -100,7 +100,7 @@ def test_a_browser_chooses_among_widths_and_forms_and_each_is_there(desk, client
         sent = client.get(address, headers={"accept-encoding": "gzip"})
         assert sent["Content-Type"] == f"image/{address.rpartition('.')[2]}"
         assert (sent.get("Content-Encoding"), "Content-Length" in sent) == (None, True)
-        sent.close()
+        assert b"".join(sent.streaming_content)
 
 
 def files(folder: Path) -> list[str]:

@@ -125,6 +125,7 @@ def listed() -> dict[str, str]:
     """The sitemap: each path with its day of change."""
     markup = Client().get("/sitemap.xml").content.decode()
     found = re.findall(r"<loc>([^<]*)</loc>(?:<lastmod>([\d-]+)</lastmod>)?", markup)
+    assert all(address.startswith(f"{site.SITE_URL}/") for address, _ in found)
     return {urlsplit(address).path: day for address, day in found}
 
 
