@@ -344,9 +344,13 @@ def test_a_held_site_can_be_saved_and_brought_back(saved, identity, empty, now, 
     restoring.restore(saved, identity, into=empty)
     monkeypatch.setattr(database, "of_site", lambda: empty)
 
-    again = archive.check(writing.back_up(now=now + DAY), identity)
+    again = writing.back_up(now=now + DAY)
+    with empty.connect() as held:
+        held.execute("DROP SCHEMA public CASCADE")
+        held.execute("CREATE SCHEMA public")
 
-    assert f"public.{HOLD}" not in again.rows
+    assert f"public.{HOLD}" not in restoring.restore(again, identity, into=empty).rows
+    assert restoring.is_held(empty)
 
 
 # --- what is refused, with nothing changed -----------------------------------------------------
@@ -527,10 +531,7 @@ def test_the_oldest_program_that_fits_is_taken(monkeypatch, tmp_path):
 
 
 def test_no_list_of_processes_shows_the_password(now, monkeypatch):
-    here = database.of_site()
-    with psycopg.connect(here.conninfo, password="ge-heim") as held:
-        assert "ge-heim" not in held.info.dsn
-    monkeypatch.setattr(database, "of_site", lambda: Database(here.conninfo, "ge-heim"))
+    monkeypatch.setitem(connection.settings_dict, "PASSWORD", "ge-heim")
     started = []
 
     def watch(arguments, **named):
