@@ -55,9 +55,10 @@ def find(name: str, *, at_least: int) -> Path:
     The oldest, since what a newer one writes may need a newer server than the one it came from.
     """
     on_path = shutil.which(name)
-    # As it is, link or not: on Debian it is one script under many names.
-    candidates = [Path(on_path)] if on_path else []
-    candidates += [folder / name for folder in (*from_system(), *from_wheel())]
+    # Last but the wheel: Debian puts a script there that looks for a version of its own.
+    candidates = [folder / name for folder in from_system()]
+    candidates += [Path(on_path)] if on_path else []
+    candidates += [folder / name for folder in from_wheel()]
     fitting = [path for path in candidates if major(path) >= at_least]
     if not fitting:
         raise NoProgram(name)

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import pyrage
 
@@ -183,14 +183,15 @@ def _reason(error: Exception, of_decrypting: BaseException | None) -> Exception:
 
 def check(path: Path, identity: pyrage.x25519.Identity) -> Manifest:
     """Go through all of it and return what it says of itself. Raises WrongKey and Damaged."""
-    found: dict[str, Any] | None = None
+    found = b""
     with opened(path, identity) as tar:
         for member in tar:
             if member.name == MANIFEST:
-                found = json.loads(_content(tar, member).read())
-    if found is None:
-        raise Damaged
-    return Manifest(**found)
+                found = _content(tar, member).read()
+    try:
+        return Manifest(**json.loads(found))
+    except (TypeError, ValueError):
+        raise Damaged from None
 
 
 def database(tar: tarfile.TarFile) -> Iterator[bytes]:

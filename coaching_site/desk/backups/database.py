@@ -14,7 +14,8 @@ from typing import IO, Any
 
 import psycopg
 from django.db import connection
-from psycopg import sql
+from psycopg import pq, sql
+from psycopg.conninfo import make_conninfo
 
 from coaching_site import postgres_programs
 from coaching_site.desk.backups.errors import ProgramFailed, ProgramMissing
@@ -24,6 +25,9 @@ logger = logging.getLogger(__name__)
 # While it is there no worker starts. A table that restoring makes and letting go drops, and no
 # model's: it must stand before the first table of the dump does.
 HOLD = "held_after_restore"
+
+# Never among the words a program is started with.
+SECRET = {"password", "sslpassword"}
 
 RELATIONS = """
     SELECT space.nspname, relation.relname
@@ -58,10 +62,14 @@ class Database:
 
 
 def of_site() -> Database:
-    """The one Django talks to."""
-    connection.ensure_connection()
-    info = connection.connection.info
-    return Database(info.dsn, info.password)
+    """The one Django talks to.
+
+    With the settings' own words alone: what our library fills in, an older pg_dump may not know.
+    """
+    known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()} - SECRET
+    chosen = connection.get_connection_params()
+    words = {name: value for name, value in chosen.items() if name in known}
+    return Database(make_conninfo(**words), str(chosen.get("password") or ""))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from procrastinate.contrib.django.management.commands import procrastinate
 
 from coaching_site.desk.backups import database, restoring
 
-LOOK_EVERY_SECONDS = 5
+LOOK_EVERY_SECONDS = 2
 
 
 class Command(procrastinate.Command):
