@@ -15,6 +15,7 @@ from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 from django.db import connection
 from procrastinate.contrib.django.models import ProcrastinateJob
+from psycopg.conninfo import conninfo_to_dict
 
 from coaching_site import jobs, postgres_programs
 from coaching_site.desk import retention
@@ -125,6 +126,13 @@ def test_no_list_of_processes_shows_the_password(now, monkeypatch):
     ((arguments, password),) = [each for each in started if "--format=custom" in each[0]]
     assert password == "ge-heim"
     assert "ge-heim" not in " ".join(arguments)
+
+
+def test_an_older_program_is_told_nothing_it_may_not_know():
+    """Our library fills in words like sslcertmode, at which pg_dump 15 stops."""
+    words = conninfo_to_dict(database.of_site().conninfo)
+
+    assert set(words) <= {"host", "port", "user", "dbname", "client_encoding"}
 
 
 def test_a_dump_that_breaks_off_leaves_no_file(filled, now, monkeypatch):

@@ -15,7 +15,7 @@ import pyrage
 import pytest
 
 from coaching_site import postgres_programs
-from coaching_site.desk.backups import archive, database, folder, keys, restoring, writing
+from coaching_site.desk.backups import archive, database, folder, restoring, writing
 from coaching_site.desk.backups.database import HOLD, Database
 from coaching_site.desk.backups.errors import (
     BackupError,
@@ -299,20 +299,34 @@ def test_a_file_that_was_cut_off_is_refused_whole(saved, identity, empty, settin
 
 
 def test_an_archive_without_its_last_member_is_none(saved, identity, empty):
-    piece = archive._member("media/a.webp", 1, [b"a"])
-    forged = saved.with_name("forged")
-    with forged.open("wb") as target:
-        archive.encrypt([*piece, bytes(1024)], target, keys.recipients())
-    rewrite(saved, forged.read_bytes())
+    forge(saved, [*archive._member("media/a.webp", 1, [b"a"]), bytes(1024)], identity)
 
     refused(saved, identity, empty, Damaged)
 
 
+def forge(saved: Path, members: list[bytes], identity: pyrage.x25519.Identity) -> None:
+    target = BytesIO()
+    archive.encrypt(members, target, [identity.to_public()])
+    rewrite(saved, target.getvalue())
+
+
 @pytest.mark.parametrize("name", ["../outside", "/outside", "a/../../outside"])
 def test_no_picture_is_written_beyond_its_folder(name, tmp_path):
-    """The key that encrypts is public: anybody could have written the archive."""
     with pytest.raises(Damaged):
         restoring._put_back(name, BytesIO())
+
+    assert not (tmp_path / "outside").exists()
+
+
+def test_an_archive_of_somebody_else_s_making_reaches_no_other_folder(
+    saved, identity, empty, tmp_path
+):
+    """The key that encrypts is public: anybody could have written it."""
+    manifest = archive.check(saved, identity)
+    outside = archive._member("media/../outside", 1_000_000, [bytes(1_000_000)])
+    forge(saved, [*outside, *archive.closing_members(manifest)], identity)
+
+    refused(saved, identity, empty, Damaged)
 
     assert not (tmp_path / "outside").exists()
 
