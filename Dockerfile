@@ -19,6 +19,17 @@ RUN SITE_URL=https://build.invalid SECRET_KEY=only-while-building-the-image-0123
     /venv/bin/python manage.py collectstatic --noinput
 
 FROM python:3.13-slim
+# pg_dump and pg_restore, for backups. Debian's own are older than the server in compose.yaml, and an
+# older one refuses; with another server, give its major version here.
+ARG POSTGRES_MAJOR=18
+ADD --chmod=644 --checksum=sha256:0144068502a1eddd2a0280ede10ef607d1ec592ce819940991203941564e8e76 \
+    https://www.postgresql.org/media/keys/ACCC4CF8.asc /usr/share/keyrings/pgdg.asc
+RUN . /etc/os-release \
+    && echo "deb [signed-by=/usr/share/keyrings/pgdg.asc] https://apt.postgresql.org/pub/repos/apt $VERSION_CODENAME-pgdg main" \
+    > /etc/apt/sources.list.d/pgdg.list \
+    && apt-get update \
+    && apt-get install --yes --no-install-recommends "postgresql-client-$POSTGRES_MAJOR" \
+    && rm -rf /var/lib/apt/lists/*
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     BIND_HOST=0.0.0.0 DATA_FOLDER=/data
 RUN useradd --system --uid 10001 site && install -d -o site /data

@@ -6,12 +6,14 @@ Every variable is listed and explained in `.env.example`.
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from email.utils import parseaddr
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import dj_database_url
+import pyrage
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError
 
@@ -22,6 +24,7 @@ SHORTEST_KEY = 32
 LONGEST_INBOX_NAME = 32
 STRIPE_API = "https://api.stripe.com"
 SHORTEST_SECRET = 16
+NO_REPLY = re.compile(r"(do)?-?not?-?reply@", re.IGNORECASE)
 # Secret and restricted keys (https://docs.stripe.com/keys).
 LIVE_KEYS = ("sk_live_", "rk_live_")
 TEST_KEYS = ("sk_test_", "rk_test_")
@@ -71,6 +74,14 @@ class Hearing:
 
 
 @dataclass(frozen=True)
+class BackingUp:
+    """Who may read backups, as public keys, and where they are put. No key means: there are none."""
+
+    recipients: list[str]
+    folder: str
+
+
+@dataclass(frozen=True)
 class Environment:
     """All the settings an operator chooses, checked."""
 
@@ -85,6 +96,7 @@ class Environment:
     mailing: Mailing
     hearing: Hearing
     paying: Paying
+    backing_up: BackingUp
     sending_timings: dict[str, float]
 
     @property
@@ -130,6 +142,7 @@ def _read(env: Env) -> Environment:
         mailing=_mailing(env, profile),
         hearing=_hearing(env, profile),
         paying=_paying(env, profile),
+        backing_up=_backing_up(env),
         sending_timings=env.dict("SENDING_TIMINGS", {}, subcast_values=float),
     )
 
@@ -204,9 +217,17 @@ def _mailing(env: Env, profile: str) -> Mailing:
         user=env.str("EMAIL_USER", ""),
         password=env.str("EMAIL_PASSWORD", ""),
         security=security,
-        sender=_mailbox("MAIL_FROM", env.str("MAIL_FROM")),
+        sender=_answerable("MAIL_FROM", env.str("MAIL_FROM")),
         coach=_mailbox("COACH_EMAIL", env.str("COACH_EMAIL")),
     )
+
+
+def _answerable(name: str, value: str) -> str:
+    """Whoever gets a mail can answer it (UWG § 7 (2) 3 c)."""
+    mailbox = _mailbox(name, value)
+    if NO_REPLY.match(parseaddr(mailbox)[1]):
+        raise ImproperlyConfigured(f"{name} is {value!r}; use an address that people may answer.")
+    return mailbox
 
 
 def _hearing(env: Env, profile: str) -> Hearing:
@@ -302,6 +323,30 @@ def _paying(env: Env, profile: str) -> Paying:
             f"STRIPE_API_BASE must be {STRIPE_API}, or an address of this machine outside production."
         )
     return Paying(key, secrets, base)
+
+
+def _backing_up(env: Env) -> BackingUp:
+    listed: list[str] = env.list("BACKUP_RECIPIENTS", [])
+    return BackingUp(
+        [_recipient(key.strip()) for key in listed if key.strip()], env.str("BACKUP_FOLDER", "")
+    )
+
+
+def _recipient(key: str) -> str:
+    """A public key. No sentence repeats the value: it may be the secret one."""
+    if key.upper().startswith("AGE-SECRET-KEY-"):
+        raise ImproperlyConfigured(
+            "BACKUP_RECIPIENTS holds a secret key; it wants the public one, which begins with age1, "
+            "and the secret one belongs to another machine."
+        )
+    try:
+        pyrage.x25519.Recipient.from_str(key)
+    except pyrage.RecipientError:
+        raise ImproperlyConfigured(
+            "BACKUP_RECIPIENTS holds something that is no public key; use keys that begin with age1, "
+            "as `manage.py backup --new-key` prints them, with commas between."
+        ) from None
+    return key
 
 
 def _is_loopback(url: str) -> bool:

@@ -172,7 +172,7 @@ LOGS = Period(
 BACKUPS = Period(
     "Sicherungskopien; Gelöschtes verschwindet mit ihnen",
     "Wiederherstellung nach einem Ausfall",
-    "",
+    "coaching_site.desk.backups.folder.forget_old",
     days=30,
     at_most=True,
 )

@@ -37,6 +37,8 @@ INSTALLED_APPS = [
     "newsletter",
     "crispy_forms",
     "csp",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
     "procrastinate.contrib.django",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -59,6 +61,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -125,6 +128,11 @@ FILE_UPLOAD_PERMISSIONS = 0o640
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 
+# --- backups --------------------------------------------------------------------------------
+# Public keys: who may read backups. The host that writes them need not be able to.
+BACKUP_RECIPIENTS = ENV.backing_up.recipients
+BACKUP_FOLDER = BASE_DIR / (ENV.backing_up.folder or DATA_DIR / "backups")
+
 # --- mail -----------------------------------------------------------------------------------
 MAIL_FOLDER = DATA_DIR / "mail"
 EMAIL_BACKEND = (
@@ -184,6 +192,10 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
+# Offered everywhere; where guests' data are, the desk opens to nobody without it (DSGVO Art. 32).
+SECOND_FACTOR_REQUIRED = ENV.is_production
+# Under which name the coach finds the site in the app.
+OTP_TOTP_ISSUER = ENV.hosts[0]
 
 # --- security -------------------------------------------------------------------------------
 TRUSTED_PROXIES = ENV.trusted_proxies

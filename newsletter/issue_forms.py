@@ -296,10 +296,6 @@ class SendForm(forms.Form):
             return instants[0]
         return None
 
-    @property
-    def is_now(self) -> bool:
-        return bool(self.cleaned_data["at"] == NOW)
-
 
 class PaceForm(forms.ModelForm[Pace]):
     class Meta:

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import transaction
 
 from newsletter import subscriptions
 from newsletter.models import Event, Subscriber, Suppression
-
-
-def suppressed_among(address_keys: Iterable[str]) -> set[str]:
-    """Those of the keys (`addresses.parse(…).key`) that are suppressed, for whatever reason."""
-    return Suppression.objects.among(address_keys)
 
 
 def is_blocked(address_key: str) -> bool:

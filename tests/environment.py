@@ -33,6 +33,8 @@ DEFAULTS = {
     # No test talks to Stripe; those that pay start a stand-in and point to it.
     "STRIPE_SECRET_KEY": "",
     "STRIPE_WEBHOOK_SECRET": "",
+    "BACKUP_RECIPIENTS": "",
+    "BACKUP_FOLDER": "",
 }
 
 

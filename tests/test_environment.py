@@ -69,6 +69,9 @@ def test_a_complete_environment_is_read(environ):
         ({"EMAIL_PORT": "smtp"}, "EMAIL_PORT"),
         ({"EMAIL_SECURITY": "ssl"}, "EMAIL_SECURITY is 'ssl'"),
         ({"MAIL_FROM": "nobody"}, "MAIL_FROM is 'nobody'"),
+        ({"MAIL_FROM": "Praxis <no-reply@praxis.example>"}, "an address that people may answer"),
+        ({"MAIL_FROM": "noreply@praxis.example"}, "an address that people may answer"),
+        ({"MAIL_FROM": "DoNotReply@praxis.example"}, "an address that people may answer"),
         ({"MAIL_FROM": "Präxis <post@präxis.example>"}, "write the domain as xn--"),
         ({"COACH_EMAIL": None}, "COACH_EMAIL"),
         ({"TRUSTED_PROXIES": "proxy"}, "TRUSTED_PROXIES contains 'proxy'"),
@@ -224,6 +227,44 @@ def test_an_inbox_that_cannot_be_meant_is_refused_without_repeating_the_password
     environ(**changes)
 
     with pytest.raises(ImproperlyConfigured, match=re.escape(sentence)) as refused:
+        environment.read()
+
+    assert "4f9c27" not in str(refused.value)
+
+
+RECIPIENT = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+
+
+def test_without_a_recipient_nothing_is_saved(environ):
+    environ()
+
+    found = environment.read().backing_up
+
+    assert (found.recipients, found.folder) == ([], "")
+
+
+def test_several_may_read_backups(environ):
+    environ(BACKUP_RECIPIENTS=f"{RECIPIENT}, {RECIPIENT}", BACKUP_FOLDER="/var/backups/site")
+
+    found = environment.read().backing_up
+
+    assert (found.recipients, found.folder) == ([RECIPIENT, RECIPIENT], "/var/backups/site")
+
+
+@pytest.mark.parametrize(
+    ("recipients", "sentence"),
+    [
+        (f"{RECIPIENT[:-1]}4f9c27", "is no public key"),
+        (f"{RECIPIENT},4f9c27", "is no public key"),
+        ("AGE-SECRET-KEY-14f9c27", "holds a secret key"),
+    ],
+)
+def test_a_recipient_that_cannot_be_meant_is_refused_without_repeating_it(
+    environ, recipients, sentence
+):
+    environ(BACKUP_RECIPIENTS=recipients)
+
+    with pytest.raises(ImproperlyConfigured, match=sentence) as refused:
         environment.read()
 
     assert "4f9c27" not in str(refused.value)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -21,38 +19,16 @@ from booking.admin import links, money
 from booking.admin.payments import stripe_link
 from booking.models import Alarm
 from coaching_site import german
+from coaching_site.desk.open_first import OpenFirst
 from coaching_site.desk.read_only import ReadOnly
 
 LIST = "admin:booking_alarm_changelist"
 
 
-class Open(admin.SimpleListFilter):
-    """What is still to be done, unless one asks for the rest."""
-
-    title = "Stand"
-    parameter_name = "stand"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("offen", "Offen"), ("erledigt", "Erledigt"), ("alle", "Alle")]
-
-    def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        """Without Django's own „Alle“, which would be the default."""
-        choices = super().choices(changelist)
-        next(choices)
-        wanted = self.value() or "offen"
-        for (value, _), choice in zip(self.lookup_choices, choices, strict=True):
-            yield {**choice, "selected": value == wanted}
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Alarm]) -> QuerySet[Alarm]:
-        if self.value() == "alle":
-            return queryset
-        return queryset.filter(resolved_at__isnull=self.value() != "erledigt")
-
-
 @admin.register(Alarm)
 class AlarmAdmin(ReadOnly, admin.ModelAdmin[Alarm]):
     list_display = ["kind", "what_to_do", "booking_link", "stripe", "since", "done"]
-    list_filter = [Open, "kind"]
+    list_filter = [OpenFirst, "kind"]
     list_select_related = ["deposit__booking__call_type", "deposit__booking__calendar"]
     search_fields = ["deposit__booking__reference", "deposit__booking__name", "about", "detail"]
     search_help_text = "Buchungsnummer, Name oder Nummer bei Stripe"

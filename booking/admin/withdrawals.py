@@ -7,7 +7,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.views.main import ChangeList
 from django.contrib.admin.widgets import AdminTextareaWidget
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
@@ -25,43 +24,26 @@ from booking.errors import BookingError, MustGoBackWhole
 from booking.models import Booking, Invoice, Withdrawal, WithdrawalMail
 from booking.models.withdrawals import GERMAN_TIME
 from coaching_site import german
+from coaching_site.desk.open_first import OpenFirst
 from coaching_site.desk.read_only import ReadOnly
 
 NOTHING = "–"
 ADDRESSES_SHOWN = 10
+OVERDUE = "ueberfaellig"
 
 
-class Open(admin.SimpleListFilter):
-    """What is still to be decided, unless one asks for the rest."""
-
-    title = "Stand"
-    parameter_name = "stand"
+class OpenOrOverdue(OpenFirst):
+    """Among what is open, what should have been decided by now."""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        late = ("ueberfaellig", "Überfällig")
-        return [("offen", "Offen"), late, ("entschieden", "Entschieden"), ("alle", "Alle")]
+        undecided, *others = super().lookups(request, model_admin)
+        return [undecided, (OVERDUE, "Überfällig"), *others]
 
-    def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        """Without Django's own „Alle“, which would be the default."""
-        choices = super().choices(changelist)
-        next(choices)
-        wanted = self.value() or "offen"
-        for (value, _), choice in zip(self.lookup_choices, choices, strict=True):
-            yield {**choice, "selected": value == wanted}
-
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[Withdrawal]
-    ) -> QuerySet[Withdrawal]:
-        rows = Withdrawal.objects
-        match self.value():
-            case "alle":
-                return queryset
-            case "entschieden":
-                return queryset.exclude(pk__in=rows.open().values("pk"))
-            case "ueberfaellig":
-                return queryset.filter(pk__in=rows.overdue(timezone.now()).values("pk"))
-            case _:
-                return queryset.filter(pk__in=rows.open().values("pk"))
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[Any]:
+        if self.value() == OVERDUE:
+            late = Withdrawal.objects.overdue(timezone.now()).values("pk")
+            return super().queryset(request, queryset).filter(pk__in=late)
+        return super().queryset(request, queryset)
 
 
 class AcceptForm(forms.Form):
@@ -134,7 +116,7 @@ class MatchForm(forms.Form):
 @admin.register(Withdrawal)
 class WithdrawalAdmin(ReadOnly, admin.ModelAdmin[Withdrawal]):
     list_display = ["received", "name", "contract", "booking_link", "state", "due"]
-    list_filter = [Open]
+    list_filter = [OpenOrOverdue]
     search_fields = ["name", "contract", "email", "booking__reference"]
     search_help_text = "Name, E-Mail-Adresse, Angaben zum Vertrag oder Buchungsnummer"
     readonly_fields = [

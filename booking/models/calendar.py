@@ -130,10 +130,6 @@ class CalendarQuerySet(models.QuerySet["Calendar"]):
                 found = calendar
         return found
 
-    def to_start_with(self) -> Calendar | None:
-        """The calendar a practice begins with: its oldest."""
-        return self.order_by("pk").first()
-
 
 class Calendar(models.Model):
     """One person's time. Two bookings in one calendar never overlap."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache, wraps
 from typing import Any
 from urllib.parse import urlencode
@@ -12,12 +12,17 @@ from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 
 from booking import mail
 from booking.errors import LinkOver
 from booking.models import Booking, CallType, OneOffLink
 from booking.models.calendar import MOVING, ONE_OFF, known_zones
 from coaching_site import german, links
+
+# Longer than anybody may withdraw (BGB § 356: twelve months and fourteen days at most), and not for
+# ever: a mailbox may come into other hands (DSGVO Art. 32).
+LINK_LIFE = timedelta(days=400)
 
 # One zone for each clock that guests are likely to live by; the address takes any other one too.
 COMMON_ZONES = (
@@ -189,19 +194,21 @@ def kindly_if_over(view: Callable[..., HttpResponse]) -> Callable[..., HttpRespo
 
 def find_booking(token: str) -> Booking | None:
     """The booking a signed link belongs to, or None if the link is mangled or out of date."""
-    return _signed_for(mail.PURPOSE, token)
+    return booking_signed_for(mail.PURPOSE, token)
 
 
 def find_request(token: str) -> Booking | None:
     """The booking that a link for the coach's answer belongs to, or None."""
-    return _signed_for(mail.REQUEST_PURPOSE, token)
+    return booking_signed_for(mail.REQUEST_PURPOSE, token)
 
 
-def _signed_for(purpose: str, token: str) -> Booking | None:
+def booking_signed_for(purpose: str, token: str) -> Booking | None:
+    """The booking that a link of this purpose opens, until LINK_LIFE after the appointment."""
     reference = links.read(purpose, token)
     if reference is None:
         return None
-    return Booking.objects.with_its_type().filter(reference=reference).first()
+    alive = Booking.objects.filter(end__gt=timezone.now() - LINK_LIFE)
+    return alive.with_its_type().filter(reference=reference).first()
 
 
 def unknown_link(request: HttpRequest) -> HttpResponse:

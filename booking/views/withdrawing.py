@@ -13,9 +13,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from booking import mail, withdrawals
 from booking.forms import WithdrawalForm
-from booking.models import Booking, Withdrawal
+from booking.models import Withdrawal
 from booking.models.withdrawals import GERMAN_TIME
-from booking.views.visitor import unknown_link
+from booking.views.visitor import LINK_LIFE, booking_signed_for, unknown_link
 from booking.withdrawals import Declaration
 from coaching_site import limits, links
 from coaching_site.networks import network_of
@@ -56,7 +56,8 @@ def withdraw(request: HttpRequest) -> HttpResponse:
 def withdrawn(request: HttpRequest, token: str) -> HttpResponse:
     """What was declared and when it came, to read and to print."""
     number = links.read(mail.WITHDRAWAL_PURPOSE, token)
-    withdrawal = Withdrawal.objects.filter(pk=number).first() if number else None
+    alive = Withdrawal.objects.filter(received_at__gt=timezone.now() - LINK_LIFE)
+    withdrawal = alive.filter(pk=number).first() if number else None
     if withdrawal is None:
         return unknown_link(request)
     page = {"withdrawal": withdrawal, "zone": GERMAN_TIME}
@@ -69,8 +70,7 @@ def _page(request: HttpRequest, form: WithdrawalForm, status: int = 200) -> Http
 
 def _known(token: str) -> dict[str, str]:
     """What a link from a mail fills in."""
-    reference = links.read(mail.WITHDRAW_PURPOSE, token)
-    booking = Booking.objects.filter(reference=reference).first() if reference else None
+    booking = booking_signed_for(mail.WITHDRAW_PURPOSE, token)
     if booking is None:
         return {}
     contract = f"Buchungsnummer {booking.reference}"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.db.models import F, QuerySet
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -21,6 +19,7 @@ from django.utils.safestring import SafeString, mark_safe
 from coaching_site import german
 from coaching_site.desk import audit, people
 from coaching_site.desk.models import Change, PersonRequest
+from coaching_site.desk.open_first import OpenFirst
 from coaching_site.desk.read_only import ReadOnly
 from coaching_site.desk.views import json_file
 from newsletter.addresses import Address
@@ -35,35 +34,10 @@ class PersonForm(forms.Form):
     )
 
 
-class Open(admin.SimpleListFilter):
-    """What is still to be done, unless one asks for the rest."""
-
-    title = "Stand"
-    parameter_name = "stand"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("offen", "Offen"), ("erledigt", "Erledigt"), ("alle", "Alle")]
-
-    def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        """Without Django's own „Alle“, which would be the default."""
-        choices = super().choices(changelist)
-        next(choices)
-        wanted = self.value() or "offen"
-        for (value, _), choice in zip(self.lookup_choices, choices, strict=True):
-            yield {**choice, "selected": value == wanted}
-
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[PersonRequest]
-    ) -> QuerySet[PersonRequest]:
-        if self.value() == "alle":
-            return queryset
-        return queryset.filter(done_at__isnull=self.value() != "erledigt")
-
-
 @admin.register(PersonRequest)
 class PersonRequestAdmin(ReadOnly, admin.ModelAdmin[PersonRequest]):
     list_display = ["kind", "due", "address", "by", "asked", "done"]
-    list_filter = [Open, "kind", "by"]
+    list_filter = [OpenFirst, "kind", "by"]
     ordering = [F("done_at").desc(nulls_first=True), "due_on"]
     fields = ["kind", "by", "address", "asked", "due", "in_the_way", "done"]
     readonly_fields = ["asked", "due", "done"]
@@ -179,7 +153,7 @@ class ChangeAdmin(ReadOnly, admin.ModelAdmin[Change]):
         model = audit.model_of(change.table)
         if model is None:
             return f"{change.table} {change.row}"
-        label = f"{model._meta.verbose_name} {change.row}"
+        label = f"{audit.called(model)} {change.row}"
         is_there = change.what != Change.What.DELETE and self.admin_site.is_registered(model)
         if not is_there:
             return label

@@ -24,6 +24,16 @@ def send_person_link(link: PersonLink, *, token: str) -> None:
     )
 
 
+def send_backup_failed(reason: str, *, newest: str) -> None:
+    """To the coach: there was no backup this night, and what to do. `newest` is the last one, or empty."""
+    mail.send(
+        "desk/mail/backup_failed",
+        to=settings.COACH_EMAIL,
+        context={"reason": reason, "newest": newest},
+        key=f"desk.backup_failed:{newest}",
+    )
+
+
 def send_person_request_due_soon(request: PersonRequest) -> None:
     """To the coach: what somebody asked for must be done in a few days. It names nobody."""
     page = reverse("admin:desk_personrequest_change", args=[request.pk])

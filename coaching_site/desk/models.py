@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -130,6 +132,25 @@ class PersonRequest(models.Model):
         return (
             f"{self.get_kind_display()} vom {german.plain_date(timezone.localtime(self.asked_at))}"
         )
+
+
+class RecoveryCodes(models.Model):
+    """What opens the desk when the app with the six digits is lost: of each code only its hash."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, verbose_name="Benutzer"
+    )
+    digests: models.Field[list[str], list[str]] = ArrayField(
+        models.CharField(max_length=64), verbose_name="SHA-256 der ungenutzten Codes"
+    )
+    made_at = models.DateTimeField("erzeugt am")
+
+    class Meta:
+        verbose_name = "Wiederherstellungscodes"
+        verbose_name_plural = "Wiederherstellungscodes"
+
+    def __str__(self) -> str:
+        return f"{len(self.digests)} unbenutzt"
 
 
 class Change(models.Model):

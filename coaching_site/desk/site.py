@@ -7,13 +7,18 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, URLResolver, path
 from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
 
 from booking.models import Alarm, Booking, Withdrawal, WithdrawalMail
-from coaching_site.desk import audit
+from coaching_site import limits, networks
+from coaching_site.desk import audit, sign_in, two_factor, two_factor_pages
 from coaching_site.desk.models import PersonRequest
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
@@ -29,6 +34,55 @@ class DeskSite(AdminSite):
     index_title = "Übersicht"
     empty_value_display = "–"
     enable_nav_sidebar = True
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        return super().has_permission(request) and two_factor.is_enough(request.user)
+
+    def get_urls(self) -> list[URLResolver | URLPattern]:
+        pages = two_factor_pages
+        own = [
+            # Between password and second factor one may leave as well.
+            path("logout/", self.logout, name="logout"),
+            path("login/code/", pages.code, name="code"),
+            path("zwei-schritte/", self.admin_view(pages.state), name="two_factor"),
+            path("zwei-schritte/einrichten/", pages.set_up, name="two_factor_set_up"),
+            path("zwei-schritte/codes/", self.admin_view(pages.new_codes), name="recovery_codes"),
+        ]
+        return [*own, *super().get_urls()]
+
+    @method_decorator(never_cache)
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """First the password, which may be tried a few times, then the second factor."""
+        if request.method == "POST":
+            name, network = request.POST.get("username", ""), networks.network_of(request)
+            try:
+                sign_in.count_password(name, network=network, now=timezone.now())
+            except limits.TooMany as error:
+                return self._too_many(request, error)
+        elif self._waits_for_second_factor(request):
+            return two_factor_pages.second_step(request, then=request.GET.get("next", ""))
+        response = super().login(request, extra_context)
+        if response.status_code == 302 and self._waits_for_second_factor(request):
+            request.session.set_expiry(two_factor_pages.HALF_SIGNED_IN)
+            return two_factor_pages.second_step(request, then=response["Location"])
+        return response
+
+    def _waits_for_second_factor(self, request: HttpRequest) -> bool:
+        return super().has_permission(request) and not two_factor.is_enough(request.user)
+
+    def _too_many(self, request: HttpRequest, error: limits.TooMany) -> HttpResponse:
+        context = {
+            **self.each_context(request),
+            "title": "Anmelden",
+            "form": AdminAuthenticationForm(request),
+            "app_path": request.get_full_path(),
+            "next": request.POST.get("next", ""),
+            "refusal": error.message,
+        }
+        wait = {"Retry-After": limits.seconds(error.retry_after)}
+        return TemplateResponse(request, "admin/login.html", context, status=429, headers=wait)
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

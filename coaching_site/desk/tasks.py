@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.conf import settings
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from booking.models import Booking
 from coaching_site import jobs, limits
 from coaching_site.desk import mail, people, retention
+from coaching_site.desk.backups import nightly
 from coaching_site.desk.models import PersonLink, PersonRequest
 from newsletter import addresses, quotas, subscriptions
 from pages import consent
@@ -34,6 +36,22 @@ def carry_out_retention(timestamp: int) -> None:
     del timestamp
     people.finish_open(now=timezone.now())
     retention.carry_out(now=timezone.now())
+
+
+# Before the rules of the night, so that what they delete can still be brought back.
+@app.periodic(cron="23 2 * * *")
+@app.task(name="desk.back_up", queueing_lock="desk.back_up")
+def back_up(timestamp: int) -> None:
+    """Copy everything, where somebody is named who may read it."""
+    del timestamp
+    if settings.BACKUP_RECIPIENTS:
+        nightly.run(now=timezone.now())
+
+
+@app.task(name=nightly.ALARM, retry=jobs.PATIENT)
+def warn_of_failed_backup(*, newest: str, reason: str) -> None:
+    """Tell the coach that there is no newer backup than that."""
+    mail.send_backup_failed(reason, newest=newest)
 
 
 @app.task(name="desk.send_person_link", retry=jobs.PATIENT)

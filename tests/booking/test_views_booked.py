@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.urls import reverse
 
 from booking import invoicing, mail
 from booking.models import Booking
+from booking.views.visitor import LINK_LIFE
 from tests.booking.desk import pay, words
 from tests.booking.papers import practice
 
@@ -51,3 +53,23 @@ def test_calling_off_and_withdrawing_are_two_things_with_words_of_their_own(clie
     )
     assert "Widerruf bestätigen" not in cancelling
     assert "behalte ich" not in withdrawing
+
+
+def test_links_end_long_after_the_call_and_tell_nobody_who_came(client, paid, clock):
+    token = mail.token(paid)
+    addresses = [
+        reverse("booking:booked", args=[token]),
+        reverse("booking:calendar_file", args=[token]),
+        reverse("booking:cancel", args=[token]),
+        reverse("booking:invoice", args=[token, paid.invoices.get().number]),
+        mail.withdraw_url(paid),
+    ]
+
+    # A withdrawal may come as late as a year and two weeks after the order.
+    clock(paid.end + timedelta(days=12 * 31 + 14))
+    assert [client.get(each).status_code for each in addresses] == [200] * 5
+
+    clock(paid.end + LINK_LIFE)
+    answers = [client.get(each) for each in addresses]
+    assert [answer.status_code for answer in answers] == [404, 404, 404, 404, 200]
+    assert not [answer for answer in answers if paid.name in answer.content.decode()]

@@ -170,6 +170,28 @@ def test_the_next_free_time_is_a_direct_link(client, call_type, now):
     assert "Nächste freie Zeit" not in page(client, "/termin/?ab=2027-03-16")
 
 
+def test_the_landing_page_leads_straight_to_the_next_free_time(client, call_type):
+    link = '<a href="/termin/kennenlernen/zeit/20270302T080000Z/">'
+
+    assert f"{link}Dienstag, 2. März, 09:00 Uhr</a>, Berliner Zeit (MEZ)." in page(client, "/")
+
+
+@pytest.mark.parametrize(
+    ("step", "way_back"),
+    [
+        ("", None),
+        ("2027-03-03/", '<a href="/termin/kennenlernen/">Anderen Tag wählen</a>'),
+        ("zeit/20270303T080000Z/", ">Andere Uhrzeit wählen</a>"),
+    ],
+)
+def test_each_step_says_what_the_call_is_and_has_a_way_back(client, call_type, step, way_back):
+    html = page(client, f"/termin/kennenlernen/{step}")
+
+    for fact in ("30 Minuten", "kostenlos", "Videogespräch", "absagen kannst du bis zum Beginn"):
+        assert fact in html.replace("\u00a0", " ")
+    assert way_back is None or way_back in html
+
+
 def test_a_full_calendar_has_no_next_time(client, calendar, call_type):
     calendar.weekly_hours.all().delete()
 

@@ -36,7 +36,7 @@ STILL = "*, ::before, ::after { transition: none !important }"
 # 320 is the width of WCAG 1.4.10: a small phone, or 1280 pixels at 400 %.
 PHONE: ViewportSize = {"width": 320, "height": 640}
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
-TWICE_THE_LETTERS = "html { font-size: 225% !important }"
+TWICE_THE_LETTERS = "html { font-size: 200% !important }"
 # WCAG 1.4.12, to the letter; above, letters of twice the size for 1.4.4.
 SPACED = """
     * { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important }

@@ -25,6 +25,8 @@ LISTS = [
     "pages/legaltext/terms/bearbeiten/",
     "pages/legaltext/terms/veroeffentlichen/",
     "pages/legaltext/terms/fassungen/",
+    "zwei-schritte/",
+    "zwei-schritte/einrichten/",
 ]
 OF_A_BOOKING = ["change", "absagen", "verschieben", "anschrift", "schlussrechnung"]
 OF_A_READER = ["change", "nachweis", "loeschen"]

@@ -9,6 +9,7 @@ import subprocess
 import psycopg
 import pytest
 
+from coaching_site import postgres_programs
 from coaching_site.local import postgres
 from coaching_site.local.postgres import Cluster, PostgresError
 
@@ -119,7 +120,7 @@ def test_without_the_wheel_a_system_installation_serves(monkeypatch, tmp_path):
     (folder / "postgres").chmod(0o755)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setattr("shutil.which", lambda name: None)
-    monkeypatch.setattr(postgres, "SYSTEM_FOLDERS", (f"{tmp_path}/lib/*/bin",))
+    monkeypatch.setattr(postgres_programs, "SYSTEM_FOLDERS", (f"{tmp_path}/lib/*/bin",))
 
     assert postgres.find_programs() == folder
 

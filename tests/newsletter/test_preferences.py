@@ -17,7 +17,6 @@ from newsletter import (
     mail,
     preferences,
     subscriptions,
-    suppressions,
     tasks,
     tokens,
 )
@@ -209,11 +208,11 @@ def test_no_import_brings_the_old_address_back_but_its_owner_may(
     client, reader, move_path, ask, now
 ):
     client.post(move_path)
-    assert suppressions.suppressed_among([ADA, NEW]) == {ADA}
+    assert Suppression.objects.among([ADA, NEW]) == {ADA}
 
     subscriptions.confirm(ask(ADA), now=now + DAYS)
 
-    assert suppressions.suppressed_among([ADA, NEW]) == set()
+    assert Suppression.objects.among([ADA, NEW]) == set()
 
 
 def test_unsubscribing_meanwhile_ends_the_change_too(client, reader, move_path, now):
@@ -296,7 +295,7 @@ def test_moving_to_an_address_that_reads_along_leaves_one_reader(
     bob.refresh_from_db()
     assert (reader.status, bob.status) == ("unsubscribed", "confirmed")
     assert bob.consent == before
-    assert suppressions.suppressed_among([ADA, BOB]) == {ADA}
+    assert Suppression.objects.among([ADA, BOB]) == {ADA}
 
 
 @pytest.mark.parametrize("before", ["reader", "pending"])
@@ -549,12 +548,12 @@ def test_no_import_brings_an_erased_person_back_but_their_own_sign_up_does(
     client, reader, ask, now
 ):
     preferences.erase(reader.public_id, by=Event.By.READER, now=now + DAYS)
-    assert suppressions.suppressed_among([ADA]) == {ADA}
+    assert Suppression.objects.among([ADA]) == {ADA}
 
     row = subscriptions.confirm(ask(at=now + 2 * DAYS), now=now + 2 * DAYS)
 
     assert row.status == "confirmed"
-    assert suppressions.suppressed_among([ADA]) == set()
+    assert Suppression.objects.among([ADA]) == set()
 
 
 def test_an_old_confirmation_link_does_not_bring_an_erased_person_back(ask, now):

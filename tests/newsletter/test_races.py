@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from newsletter import preferences, subscriptions, suppressions
 from newsletter.errors import LinkGone
-from newsletter.models import Consent, Event, Subscriber
+from newsletter.models import Consent, Event, Subscriber, Suppression
 from tests.newsletter.conftest import ADA, DAYS, MINUTES, path_in, sign_up
 from tests.newsletter.test_coming_back import come_back
 from tests.newsletter.test_preferences import NEW, ask_to_move
@@ -135,7 +135,7 @@ def test_blocking_and_confirming_at_once_ends_off_the_list(ask, now):
     )
 
     assert state()[0][0] == "unsubscribed"
-    assert suppressions.suppressed_among([ADA]) == {ADA}
+    assert Suppression.objects.among([ADA]) == {ADA}
 
 
 @pytest.mark.parametrize("first", ["confirm", "leave"])

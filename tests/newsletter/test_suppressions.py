@@ -17,7 +17,7 @@ def test_the_suppressed_among_many_are_found_with_one_query(now, django_assert_n
         Suppression.objects.add(f"{number}@leser.example", reason, now=now)
 
     with django_assert_num_queries(1):
-        found = suppressions.suppressed_among(f"{number}@leser.example" for number in range(500))
+        found = Suppression.objects.among(f"{number}@leser.example" for number in range(500))
 
     assert found == {f"{number}@leser.example" for number in range(len(Suppression.Reason))}
 
@@ -27,20 +27,20 @@ def test_very_many_are_asked_for_in_pieces(now, monkeypatch, django_assert_num_q
     Suppression.objects.add("19@leser.example", "blocked", now=now)
 
     with django_assert_num_queries(2):
-        found = suppressions.suppressed_among([f"{number}@leser.example" for number in range(20)])
+        found = Suppression.objects.among([f"{number}@leser.example" for number in range(20)])
 
     assert found == {"19@leser.example"}
 
 
 def test_nobody_is_asked_about_no_query_and_nobody_is_found():
-    assert suppressions.suppressed_among([]) == set()
+    assert Suppression.objects.among([]) == set()
 
 
 def test_a_new_key_still_finds_what_the_old_one_suppressed(now, settings):
     Suppression.objects.add(ADA, "complaint", now=now)
     settings.LINK_KEYS = ["a-new-key-that-nobody-knows-yet-" * 2, *settings.LINK_KEYS]
 
-    assert suppressions.suppressed_among([ADA, "bob@leser.example"]) == {ADA}
+    assert Suppression.objects.among([ADA, "bob@leser.example"]) == {ADA}
 
 
 def test_the_address_itself_is_not_stored(now):
@@ -78,7 +78,7 @@ def test_lifting_the_block_puts_nobody_on_the_list(reader, now):
 
     reader.refresh_from_db()
     assert reader.status == "unsubscribed"
-    assert suppressions.suppressed_among([ADA]) == set()
+    assert Suppression.objects.among([ADA]) == set()
     assert reader.events.filter(kind=Event.Kind.UNBLOCKED).count() == 1
 
 
@@ -86,7 +86,7 @@ def test_lifting_the_block_leaves_a_complaint_alone(now):
     Suppression.objects.add(ADA, "complaint", now=now)
 
     assert not suppressions.unblock(ADA, now=now)
-    assert suppressions.suppressed_among([ADA]) == {ADA}
+    assert Suppression.objects.among([ADA]) == {ADA}
 
 
 def test_strangers_can_be_blocked_and_blocking_twice_is_once(now):

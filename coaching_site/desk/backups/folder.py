@@ -1,0 +1,120 @@
+"""The folder of backups: names, checksums, one writer at a time, and what goes when."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+
+from coaching_site import periods
+from coaching_site.desk.backups.errors import AlreadyRunning
+
+# The time in UTC, as in RFC 3339 but without colons, which not every file system takes.
+NAME = re.compile(r"backup-(\d{4}-\d\d-\d\dT\d{6}Z)\.tar\.age")
+TIME = "%Y-%m-%dT%H%M%SZ"
+CHECKSUM = ".sha256"
+# How a file is called until it is whole.
+UNFINISHED = ".unfinished-"
+# The daily job looks again after that long, and what is over by then has gone before.
+NEXT_LOOK = timedelta(days=1)
+
+
+def path() -> Path:
+    return Path(settings.BACKUP_FOLDER)
+
+
+def name(now: datetime) -> str:
+    return f"backup-{now.astimezone(UTC).strftime(TIME)}.tar.age"
+
+
+def backups() -> list[Path]:
+    """All that carry a backup's name, newest first."""
+    return sorted((file for file in path().glob("*") if NAME.fullmatch(file.name)), reverse=True)
+
+
+def taken_at(file: Path) -> datetime:
+    """When it was made, by its name: carrying a file about changes all other times."""
+    found = NAME.fullmatch(file.name)
+    assert found is not None
+    return datetime.strptime(found[1], TIME).replace(tzinfo=UTC)
+
+
+def checksum_of(file: Path) -> Path:
+    return file.with_name(file.name + CHECKSUM)
+
+
+def is_good(file: Path) -> bool:
+    """Whether its bytes are those that were written. Reads all of them."""
+    kept = checksum_of(file)
+    if not kept.is_file():
+        return False
+    return kept.read_text().split()[:1] == [sha256(file)]
+
+
+def sha256(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+@contextmanager
+def locked() -> Iterator[Path]:
+    """The folder, for one writer; rests of a killed one are gone. Raises AlreadyRunning and OSError."""
+    path().mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (path() / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning from None
+        for rest in path().glob(f"{UNFINISHED}*"):
+            rest.unlink()
+        yield path()
+
+
+def publish(unfinished: Path, file: Path, *, sha256: str) -> None:
+    """Give a written file its name, with its checksum beside it; whatever dies, no half one has a name."""
+    kept = checksum_of(file)
+    unfinished_sum = kept.with_name(UNFINISHED + kept.name)
+    with unfinished_sum.open("w") as written:
+        written.write(f"{sha256}  {file.name}\n")  # as `sha256sum --check` reads it
+        written.flush()
+        os.fsync(written.fileno())
+    unfinished_sum.rename(kept)
+    unfinished.rename(file)
+    _sync_folder(file.parent)
+
+
+def forget_old(*, now: datetime) -> int:
+    """Delete what has been kept long enough, but never the newest good one; returns how many.
+
+    They go when the transaction around this is committed, so that a rehearsal keeps them.
+    """
+    first_kept = periods.BACKUPS.first_kept(now) + NEXT_LOOK
+    old = [file for file in backups() if taken_at(file) < first_kept]
+    kept = next((file for file in backups() if is_good(file)), None) if old else None
+    gone = [file for file in old if file != kept]
+    for file in gone:
+        transaction.on_commit(partial(_remove, file))
+    return len(gone)
+
+
+def _remove(file: Path) -> None:
+    file.unlink(missing_ok=True)
+    checksum_of(file).unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new name is safe from a power cut only when its folder is on the disk (fsync(2))."""
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
