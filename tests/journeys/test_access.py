@@ -36,6 +36,10 @@ ISSUE = """
         'finished_at', now(), 'body', body || %s))).* FROM newsletter_issue each
     WHERE status = 'draft' ORDER BY id LIMIT 1 ON CONFLICT DO NOTHING RETURNING id
 """
+PORTRAIT = """
+    UPDATE pages_practice SET portrait = %s, portrait_width = 640, portrait_height = 800 RETURNING id
+"""
+A_FACE = b"<svg xmlns='http://www.w3.org/2000/svg' width='640' height='800'/>"
 REST_OF_MARKDOWN = """
 ### Code\n\n    eine lange Zeile, die auf keinem Telefon auf eine einzige Zeile passen kann\n
 """
@@ -107,9 +111,9 @@ def looker(browser: Browser, site: Site) -> Iterator[Looker]:
     context.close()
 
 
-def _answering(body: str) -> Callable[[Route], None]:
+def _answering(body: str | bytes, kind: str = "text/html") -> Callable[[Route], None]:
     def answer(route: Route) -> None:
-        route.fulfill(body=body, content_type="text/html")
+        route.fulfill(body=body, content_type=kind)
 
     return answer
 
@@ -122,6 +126,14 @@ def test_pages_to_read_are_open_to_all(looker, site):
     site.query(ISSUE, REST_OF_MARKDOWN)
     for path in TO_READ:
         looker.open(path)
+
+    looker.page.route("**/media/**", _answering(A_FACE, "image/svg+xml"))
+    site.query(PORTRAIT, "portrait/a.webp")
+    for path in TO_READ[:2]:
+        looker.page.goto(path)
+        expect(looker.page.get_by_role("img", name="Porträt von")).to_be_visible()
+        looker.look(f"{path} with a portrait")
+    site.query(PORTRAIT, "")
 
     assert looker.found == {}
 
