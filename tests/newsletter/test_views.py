@@ -193,6 +193,7 @@ def test_known_unknown_and_suppressed_addresses_get_the_same_answer_to_the_byte(
         client = Client()
         answer = post(client, address)
         page = client.get(answer["Location"])
+        del answer["Expires"]  # tells the second
         answers.add((answer.status_code, answer.content, str(answer.headers), page.content))
         assert address not in str(answer.headers) + page.content.decode()
 
