@@ -192,6 +192,18 @@ def test_without_effect_tells_the_reason(now, mailbox, run_jobs):
     assert any("Ich finde keinen Vertrag." in each for each in said)
 
 
+def test_whoever_is_refused_reads_which_body_settles_disputes_and_whether_the_coach_takes_part(
+    now, mailbox, run_jobs
+):
+    withdrawals.find_without_effect(declare(now), note="Zu spät.", by="coach", now=now)
+    run_jobs()
+
+    [refused] = [plain(each) for each in mailbox.to(ADA.email) if "Zu spät." in plain(each)]
+    words = " ".join(refused.split())
+    assert "Universalschlichtungsstelle des Bundes" in words
+    assert "bin ich nicht verpflichtet, und ich nehme daran nicht teil" in words
+
+
 def test_the_confirmation_of_a_paid_booking_links_the_form(paid, mailbox, run_jobs):
     run_jobs()
 
