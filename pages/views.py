@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.contrib.staticfiles import finders
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -79,9 +79,19 @@ def offer(request: HttpRequest) -> HttpResponse:
 
 
 def _likely_next(answer: HttpResponse) -> HttpResponse:
-    """Let the browser fetch the free days while somebody still reads (HTML, link type „prefetch“)."""
-    answer["Link"] = f"<{reverse('booking:days')}>; rel=prefetch"
+    """Let browsers fetch the next page when somebody is about to open it, and nothing before."""
+    answer["Speculation-Rules"] = f'"{reverse("likely_next")}"'
     return answer
+
+
+@require_safe
+@cache_control(public=True, max_age=86400)
+def likely_next(request: HttpRequest) -> HttpResponse:
+    """The rules for it (WICG Speculation Rules): pages to read alone, never one that sets a cookie."""
+    days = reverse("booking:days")
+    matches = [days, f"{days}:art/", reverse("offer")]
+    rules = {"prefetch": [{"where": {"href_matches": matches}, "eagerness": "moderate"}]}
+    return JsonResponse(rules, content_type="application/speculationrules+json")
 
 
 @require_safe

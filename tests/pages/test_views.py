@@ -126,5 +126,13 @@ def test_the_error_page_needs_no_database(client, monkeypatch, settings):
 
 
 @pytest.mark.parametrize("path", ["/", "/angebot/"])
-def test_the_browser_may_fetch_the_free_days_while_somebody_reads(client, db, path):
-    assert client.get(path)["Link"] == "</termin/>; rel=prefetch"
+def test_the_browser_may_fetch_the_next_page_when_somebody_is_about_to_open_it(client, db, path):
+    header = client.get(path)["Speculation-Rules"]
+    answer = client.get(header.strip('"'))
+    [rule] = answer.json()["prefetch"]
+
+    assert answer["Content-Type"] == "application/speculationrules+json"
+    # On hover or touch: what is fetched while the page still loads takes the line from it.
+    assert rule["eagerness"] == "moderate"
+    # Neither a form's page, which sets a cookie, nor anybody's own.
+    assert rule["where"]["href_matches"] == ["/termin/", "/termin/:art/", "/angebot/"]
