@@ -10,7 +10,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache, wraps
 from typing import Concatenate, ParamSpec
@@ -28,14 +27,15 @@ BROTLI_QUALITY = 6
 
 Asked = ParamSpec("Asked")
 View = Callable[Concatenate[HttpRequest, Asked], HttpResponse]
-Key = tuple[str, int]
+# When it was made: the edition (None: unknown), and the minute since 1970.
+Moment = tuple[int | None, int]
+Key = tuple[str, Moment]
 
 
 class Page:
     """An answer, and how it looks packed: it holds no secret that its length could give away."""
 
-    def __init__(self, response: HttpResponse, edition: int | None) -> None:
-        self.edition = edition
+    def __init__(self, response: HttpResponse) -> None:
         self._plain = response.content
         self._tag = f'"{hashlib.sha256(self._plain).hexdigest()[:32]}"'
         patch_vary_headers(response, ("Accept-Encoding",))
@@ -61,7 +61,8 @@ class Page:
         return response
 
 
-_pages: OrderedDict[Key, Page] = OrderedDict()
+# Of one moment alone: none of another is ever shown again.
+_pages: dict[Key, Page] = {}
 _lock = threading.Lock()
 
 
@@ -80,14 +81,15 @@ def until_it_changes(*, query_counts: bool = True) -> Callable[[View[Asked]], Vi
         ) -> HttpResponse:
             edition = news.edition()
             address = request.get_full_path() if query_counts else request.path
-            key = (address, int(timezone.now().timestamp()) // 60)
+            key = (address, (edition, int(timezone.now().timestamp()) // 60))
             page = _pages.get(key)
-            if page is None or page.edition != edition or edition is None:
+            if page is None:
                 response = view(request, *args, **kwargs)
                 if not _is_for_everyone(response):
                     return response
-                page = Page(response, edition)
-                _keep(key, page)
+                page = Page(response)
+                if edition is not None:
+                    _keep(key, page)
             return page.answer(request)
 
         return wrapped
@@ -97,9 +99,12 @@ def until_it_changes(*, query_counts: bool = True) -> Callable[[View[Asked]], Vi
 
 def _keep(key: Key, page: Page) -> None:
     with _lock:
+        oldest = next(iter(_pages), key)
+        if oldest[1] != key[1]:
+            _pages.clear()
+        elif len(_pages) >= MOST_PAGES:
+            del _pages[oldest]
         _pages[key] = page
-        while len(_pages) > MOST_PAGES:
-            _pages.popitem(last=False)
 
 
 def _is_for_everyone(response: HttpResponse) -> bool:

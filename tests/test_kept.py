@@ -161,6 +161,23 @@ def test_the_oldest_pages_make_room(edition, monkeypatch):
     assert [address for address, _ in kept._pages] == ["/3/", "/4/"]
 
 
+def test_pages_of_an_edition_that_is_over_take_no_room(edition):
+    for number in range(3):
+        get(Counting(), f"/{number}/")
+
+    edition(2)
+    get(Counting(), "/neu/")
+
+    assert [address for address, _ in kept._pages] == ["/neu/"]
+
+
+def test_what_nobody_may_see_again_takes_no_room(edition):
+    edition(None)
+    get(Counting())
+
+    assert kept._pages == {}
+
+
 @pytest.mark.parametrize(
     ("accepted", "packing"),
     [
