@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -20,41 +19,6 @@ from coaching_site import kept, links
 
 DAYS_A_PAGE = 10
 NOON = 12
-
-
-@dataclass(frozen=True)
-class DaysPage:
-    """What the page of days is made of."""
-
-    call_type: CallType
-    others: Sequence[CallType]
-    visitor: Visitor
-    offers: list[Interval]
-    now: datetime
-
-    def context(self, wanted: str) -> dict[str, object]:
-        """Ten days with their free times from the wanted date on, and the ways to the others."""
-        is_bookable = self.call_type.is_bookable
-        free = slots.by_day(self.offers if is_bookable else [], self.visitor.zone)
-        since = _date(wanted)
-        shown = [day for day in free if since is None or day >= since]
-        page = shown[:DAYS_A_PAGE]
-        return {
-            "call_type": self.call_type,
-            # `/termin/` shows the first type, whichever that is: what is found is the type's own page.
-            "canonical": links.absolute(self.call_type.get_absolute_url()),
-            "other_types": self.others,
-            "visitor": self.visitor,
-            "is_order": is_bookable and self.call_type.price_cents and not self.visitor.moving,
-            "zones": self.visitor.zones(self.now),
-            "zone_moment": free[page[0]][0].start if page else self.now,
-            "soonest": next(iter(self.offers), None) if is_bookable and since is None else None,
-            "days": [(day, len(free[day])) for day in page],
-            "later": shown[DAYS_A_PAGE] if len(shown) > DAYS_A_PAGE else None,
-            "since": since,
-            "is_full": not free,
-            "months": _months(list(free)),
-        }
 
 
 @require_safe
@@ -81,12 +45,38 @@ def days_page(
 ) -> HttpResponse:
     """The days of a type, for somebody new or for whoever brings a booking along."""
     offers = scheduling.offered_slots(call_type, now=now, besides=visitor.besides)
-    page = DaysPage(call_type, [*others], visitor, offers, now)
-    answer = render(request, "booking/days.html", page.context(request.GET.get("ab", "")))
+    days = _days(call_type, visitor, offers, wanted=request.GET.get("ab", ""), now=now)
+    answer = render(request, "booking/days.html", {**days, "other_types": others})
     if visitor.besides is not None or call_type.one_off is not None:
         # Somebody's own page: what they bring along stands in its links.
         add_never_cache_headers(answer)
     return answer
+
+
+def _days(
+    call_type: CallType, visitor: Visitor, offers: list[Interval], *, wanted: str, now: datetime
+) -> dict[str, object]:
+    """Ten days with their free times from the wanted date on, and the ways to the others."""
+    is_bookable = call_type.is_bookable
+    free = slots.by_day(offers if is_bookable else [], visitor.zone)
+    since = _date(wanted)
+    shown = [day for day in free if since is None or day >= since]
+    page = shown[:DAYS_A_PAGE]
+    return {
+        "call_type": call_type,
+        # `/termin/` shows the first type, whichever that is: what is found is the type's own page.
+        "canonical": links.absolute(call_type.get_absolute_url()),
+        "visitor": visitor,
+        "is_order": is_bookable and call_type.price_cents and not visitor.moving,
+        "zones": visitor.zones(now),
+        "zone_moment": free[page[0]][0].start if page else now,
+        "soonest": next(iter(offers), None) if is_bookable and since is None else None,
+        "days": [(day, len(free[day])) for day in page],
+        "later": shown[DAYS_A_PAGE] if len(shown) > DAYS_A_PAGE else None,
+        "since": since,
+        "is_full": not free,
+        "months": _months(list(free)),
+    }
 
 
 @require_safe
