@@ -26,7 +26,6 @@ Kind = LegalText.Kind
 # The EU's platform for online disputes was closed in 2025; a link to it misleads.
 CLOSED_PLATFORM = "ec.europa.eu/consumers/odr"
 
-
 # A mail that is on its way is not missing yet.
 MAILS_TAKE = timedelta(minutes=10)
 # What was not confirmed longer ago is history.
@@ -161,10 +160,8 @@ def _stripe() -> Iterator[Finding]:
 
 def _deadlines(now: datetime) -> Iterator[Finding]:
     """What the running site owes people: none of it keeps a deployment back."""
-    today, outstanding = (
-        timezone.localdate(now),
-        Withdrawal.objects.money_outstanding().first_said(),
-    )
+    today = timezone.localdate(now)
+    outstanding = Withdrawal.objects.money_outstanding().first_said()
     late, late_requests = outstanding.due_until(now), PersonRequest.objects.overdue(today)
     soon = outstanding.due_until(now + REFUND_WARNING).exclude(pk__in=late.values("pk"))
     soon_requests = PersonRequest.objects.due_until(today + REQUEST_WARNING)

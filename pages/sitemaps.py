@@ -12,6 +12,7 @@ from django.contrib.sitemaps import Sitemap
 from django.db.models import Max
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from booking.models import CallType
 from coaching_site.desk.models import Change
@@ -34,6 +35,11 @@ class PublicSitemap(Sitemap[Listed]):
     """Each page once: not `/termin/`, which shows the first type of call, whose own page is listed."""
 
     def items(self) -> list[Listed]:
+        return self._listed
+
+    @cached_property
+    def _listed(self) -> list[Listed]:
+        """Django asks twice for the items of one answer."""
         return listed()
 
     def location(self, item: Listed) -> str:
@@ -59,17 +65,14 @@ def listed() -> list[Listed]:
     practice: datetime | None = Practice.current().updated_at
     calls = list(CallType.objects.offered())
     issues = list(Issue.objects.published().defer("body"))
-    offered = _newest(practice, _changed_at_the_desk(CallType))
+    types = _changed_at_the_desk(CallType)
+    offered = _newest(practice, *types.values())
+    quotes = _changed_at_the_desk(Testimonial)
     written = _newest(practice, *(issue.last_changed_at for issue in issues))
     return [
-        Listed(reverse("landing"), _newest(offered, written, _changed_at_the_desk(Testimonial))),
+        Listed(reverse("landing"), _newest(offered, written, *quotes.values())),
         Listed(reverse("offer"), offered),
-        *(
-            Listed(
-                call.get_absolute_url(), _newest(practice, _changed_at_the_desk(CallType, call.pk))
-            )
-            for call in calls
-        ),
+        *(Listed(call.get_absolute_url(), _newest(practice, types.get(call.pk))) for call in calls),
         Listed(reverse("newsletter:subscribe"), practice),
         Listed(reverse("newsletter:archive"), written),
         *(
@@ -91,15 +94,10 @@ def _in_force_since(kind: Kind) -> datetime | None:
     return _newest(row.published_at, timezone.make_aware(datetime.combine(row.valid_from, time())))
 
 
-def _changed_at_the_desk(
-    model: type[CallType] | type[Testimonial], pk: int | None = None
-) -> datetime | None:
-    """When the coach last changed one of these rows, or the one with this key."""
-    changes = Change.objects.filter(table=model._meta.db_table)
-    if pk is not None:
-        changes = changes.filter(row=pk)
-    found: datetime | None = changes.aggregate(last=Max("at"))["last"]
-    return found
+def _changed_at_the_desk(model: type[CallType] | type[Testimonial]) -> dict[int, datetime]:
+    """When the coach last changed each of these rows, by its key; also of those that are gone."""
+    changes = Change.objects.filter(table=model._meta.db_table).order_by().values("row")
+    return dict(changes.annotate(last=Max("at")).values_list("row", "last"))
 
 
 def _newest(*moments: datetime | None) -> datetime | None:
