@@ -11,7 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from booking import checkout
+from booking import checkout, invoicing
 from booking.models import Booking, CallType
 from coaching_site.german import NBSP
 from tests.booking.conftest import hold
@@ -36,6 +36,13 @@ def pay(
     checkout.begin(booking, now=now)
     stripe.pay(stripe.sessions[-1]["id"])
     return checkout.look(booking, now=now) if come_back else booking
+
+
+def pay_and_bill(call_type: CallType, stripe: Sandbox, now: datetime) -> Booking:
+    """A booking that is paid for, with the invoice of its payment."""
+    booking = pay(call_type, stripe, now)
+    invoicing.write_all_owed(now=now)
+    return booking
 
 
 def staff(client: Client, *permissions: str) -> Client:

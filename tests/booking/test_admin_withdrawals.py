@@ -12,7 +12,7 @@ from django.urls import reverse
 from booking import deposits, invoicing, orders
 from booking.models import Booking, Deposit, Refund, Withdrawal, WithdrawalMail
 from tests.booking.conftest import ADA
-from tests.booking.desk import pay, queries, staff, words
+from tests.booking.desk import pay_and_bill, queries, staff, words
 from tests.booking.papers import address_of, practice
 from tests.booking.test_withdrawals import declare, send_all
 
@@ -28,9 +28,7 @@ def desk(client, db, clock):
 @pytest.fixture
 def paid(paid_type, stripe, now) -> Booking:
     practice()
-    booking = pay(paid_type, stripe, now)
-    invoicing.write_all_owed(now=now)
-    return booking
+    return pay_and_bill(paid_type, stripe, now)
 
 
 @pytest.fixture

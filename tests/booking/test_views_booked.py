@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 
-from booking import invoicing, mail
+from booking import mail
 from booking.models import Booking
 from booking.views.visitor import LINK_LIFE
-from tests.booking.desk import pay, words
+from tests.booking.desk import pay_and_bill, words
 from tests.booking.papers import practice
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -20,9 +20,7 @@ pytestmark = pytest.mark.usefixtures("clock")
 @pytest.fixture
 def paid(paid_type, stripe, now) -> Booking:
     practice()
-    booking = pay(paid_type, stripe, now)
-    invoicing.write_all_owed(now=now)
-    return booking
+    return pay_and_bill(paid_type, stripe, now)
 
 
 def test_the_link_of_the_mails_opens_everything_without_a_sign_in(client, paid):

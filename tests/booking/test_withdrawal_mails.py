@@ -8,13 +8,13 @@ from datetime import timedelta
 import pytest
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from booking import invoicing, orders, withdrawals
+from booking import orders, withdrawals
 from booking.models import Booking, Refund, Withdrawal, WithdrawalMail
 from booking.tasks import due_withdrawals, owed_withdrawal_mails, send_withdrawal_mail
 from coaching_site import jobs
 from coaching_site.mail import Undeliverable
 from tests.booking.conftest import ADA
-from tests.booking.desk import pay
+from tests.booking.desk import pay_and_bill
 from tests.booking.papers import practice, words_in
 from tests.booking.test_invoices_reach_people import papers
 from tests.booking.test_withdrawals import accept, declare, send_all
@@ -34,9 +34,7 @@ def _practice(db) -> None:
 
 @pytest.fixture
 def paid(paid_type, stripe, now) -> Booking:
-    booking = pay(paid_type, stripe, now)
-    invoicing.write_all_owed(now=now)
-    return booking
+    return pay_and_bill(paid_type, stripe, now)
 
 
 def plain(message) -> str:

@@ -21,7 +21,7 @@ from booking.models import (
 from booking.withdrawals import Declaration
 from coaching_site.append_only import erasing
 from tests.booking.conftest import ADA, BEN, HALF_PAST_NINE, hold
-from tests.booking.desk import pay
+from tests.booking.desk import pay_and_bill
 from tests.booking.papers import address_of, practice
 from tests.booking.test_races import at_once, kinds
 
@@ -31,9 +31,7 @@ Match, Status = Withdrawal.Match, Withdrawal.Status
 @pytest.fixture
 def paid(paid_type, stripe, now) -> Booking:
     practice()
-    booking = pay(paid_type, stripe, now)
-    invoicing.write_all_owed(now=now)
-    return booking
+    return pay_and_bill(paid_type, stripe, now)
 
 
 def declare(now, **changes) -> Withdrawal:

@@ -31,31 +31,7 @@ from coaching_site.desk.backups.errors import (
     ProgramMissing,
 )
 from tests import mail_server
-from tests.desk.saving import (
-    empty as empty,
-)
-from tests.desk.saving import (
-    environment_for,
-    names,
-)
-from tests.desk.saving import (
-    filled as filled,
-)
-from tests.desk.saving import (
-    first as first,
-)
-from tests.desk.saving import (
-    identity as identity,
-)
-from tests.desk.saving import (
-    no_jobs as no_jobs,
-)
-from tests.desk.saving import (
-    places as places,
-)
-from tests.desk.saving import (
-    saved as saved,
-)
+from tests.desk.backups.conftest import environment_for, names
 from tests.running_site import ROOT, wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("backups")]

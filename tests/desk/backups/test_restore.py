@@ -30,34 +30,7 @@ from coaching_site.desk.backups.errors import (
     WrongKey,
 )
 from newsletter.models import Subscriber
-from tests.desk.saving import (
-    PICTURE,
-    READER,
-    contents,
-    environment_for,
-    structure,
-)
-from tests.desk.saving import (
-    empty as empty,
-)
-from tests.desk.saving import (
-    filled as filled,
-)
-from tests.desk.saving import (
-    first as first,
-)
-from tests.desk.saving import (
-    identity as identity,
-)
-from tests.desk.saving import (
-    no_jobs as no_jobs,
-)
-from tests.desk.saving import (
-    places as places,
-)
-from tests.desk.saving import (
-    saved as saved,
-)
+from tests.desk.backups.conftest import PICTURE, READER, contents, environment_for, structure
 from tests.newsletter.conftest import sign_up
 from tests.running_site import ROOT, wait_until
 
