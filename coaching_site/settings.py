@@ -7,7 +7,7 @@ from pathlib import Path
 import django_stubs_ext
 from csp.constants import NONE, SELF
 
-from coaching_site import environment, styles
+from coaching_site import environment, inlined
 
 ENV = environment.read()
 
@@ -225,8 +225,8 @@ CSRF_TRUSTED_ORIGINS = [SITE_URL]
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
-        "script-src": [SELF],
-        "style-src": [SELF, styles.CSP_HASH],
+        "script-src": [SELF, *inlined.SCRIPT_SOURCES],
+        "style-src": [SELF, *inlined.STYLE_SOURCES],
         "img-src": [SELF, "data:"],
         "font-src": [SELF],
         "connect-src": [SELF],

@@ -38,7 +38,6 @@ urlpatterns = [
     *_archive("agb", "terms", Kind.TERMS),
     *_archive("widerruf", "withdrawal_notice", Kind.WITHDRAWAL),
     *_archive("datenschutz", "privacy", Kind.PRIVACY),
-    path("vorausladen.json", views.likely_next, name="likely_next"),
     path("robots.txt", views.robots_txt, name="robots"),
     path("sitemap.xml", sitemap, {"sitemaps": SITEMAPS}, name="sitemap"),
     path(".well-known/security.txt", views.security_txt, name="security_txt"),

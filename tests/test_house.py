@@ -23,7 +23,7 @@ FLOORS = {
         "formats",
         "vat",
         "environment",
-        "styles",
+        "inlined",
         "links",
         "addresses",
         "append_only",

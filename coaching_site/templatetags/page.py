@@ -9,7 +9,7 @@ from django import template
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import Truncator
 
-from coaching_site import styles
+from coaching_site import inlined
 
 register = template.Library()
 
@@ -21,7 +21,13 @@ DESCRIPTION_LENGTH = 160
 @register.simple_tag
 def inline_css() -> SafeString:
     """The whole stylesheet; its hash stands in the Content-Security-Policy header."""
-    return mark_safe(f"<style>{styles.CSS}</style>")  # noqa: S308  (our own file)
+    return mark_safe(f"<style>{inlined.CSS}</style>")  # noqa: S308  (our own file)
+
+
+@register.simple_tag
+def zone_script() -> SafeString:
+    """The script that offers the visitor's own clock; its hash stands in the same header."""
+    return mark_safe(inlined.ZONE)  # noqa: S308  (our own file)
 
 
 @register.filter

@@ -52,12 +52,11 @@ def no_therapy() -> str:
 
 
 @register.inclusion_tag("pages/_portrait.html")
-def portrait(practice: Practice, *, urgency: str = "auto") -> dict[str, object]:
-    """The coach's portrait, if there is one; `urgency` is HTML's fetchpriority."""
+def portrait(practice: Practice) -> dict[str, object]:
+    """The coach's portrait, if there is one."""
     return {
         "portrait": portraits.shown(practice),
         "name": practice.display_name,
         # As static/css/parts.css has it: 15rem, on a telephone 38 % of the column.
         "sizes": "(min-width: 48em) 270px, 33vw",
-        "urgency": urgency,
     }

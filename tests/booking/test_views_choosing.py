@@ -5,6 +5,7 @@ from django.urls import reverse
 
 from booking import mail, scheduling
 from booking.models import CallType, DateOverride
+from coaching_site import inlined
 from tests.booking.conftest import BEN, NINE, hold, new_type, somebody
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -206,4 +207,4 @@ def test_the_hint_about_zones_is_hidden_until_a_script_finds_it_useful(client, c
         '<p class="zone-hint" data-zone="Europe/Berlin" data-moment="2027-03-02T09:00:00+01:00">'
         in html
     )
-    assert '<script type="module" fetchpriority="low" src="/static/js/zone.js"></script>' in html
+    assert f'<script type="module">{" ".join(inlined.ZONE.split())} </script>' in html

@@ -17,7 +17,7 @@ from django.template.loader import render_to_string
 from django.test import Client
 from django.utils import timezone
 
-from coaching_site import mail
+from coaching_site import inlined, mail
 from pages.models import Practice
 from tests.booking.conftest import new_type
 from tests.conftest import OPERATOR
@@ -32,8 +32,6 @@ FORM = re.compile(r"<form[^>]*method=\"post\"", re.IGNORECASE)
 FILE = re.compile(r"^/(static|media)/|\.ico$")
 MOST_PAGES = 100
 TAX_NUMBER = "12/345/67890"
-# The site's only scripts, all of its own; another one must be thought about.
-SCRIPTS = {"js/zone.js"}
 # Of the guests' money nothing but Stripe's own numbers is kept.
 PAYMENT_DATA = re.compile(
     r"card|karte|iban|\bbic\b|cvc|cvv|kontonummer|account_number", re.IGNORECASE
@@ -86,16 +84,15 @@ def test_no_page_loads_anything_from_elsewhere_or_a_script_nobody_thought_about(
     for address, (words, _) in pages.items():
         for source in [*loaded.findall(words), *styles.findall(words)]:
             assert source.startswith(("/static/", "/media/", "/favicon.ico", "data:")), address
-        scripts = set(re.findall(r'<script[^>]* src="/static/([^"]*)"', words))
-        assert scripts <= SCRIPTS or address.startswith("/verwaltung/"), address
 
 
 def test_scripts_are_few_and_nobody_waits_for_them(pages):
     for address, (words, _) in pages.items():
         if not address.startswith("/verwaltung/"):
-            for script in re.findall(r"<script [^>]*src=[^>]*>", words):
-                assert 'type="module"' in script, address
-    assert sum((ROOT / "static" / name).stat().st_size for name in SCRIPTS) < 3 * 1024
+            for kind, script in re.findall(r"<script([^>]*)>(.*?)</script>", words, re.DOTALL):
+                is_data = kind == ' type="application/ld+json"'
+                assert is_data or (kind, script) == (' type="module"', inlined.ZONE), address
+    assert len(inlined.ZONE) < 3 * 1024
 
 
 def test_no_page_asks_to_agree_to_cookies_or_links_the_closed_platform(pages):
@@ -131,7 +128,8 @@ def test_forms_lead_nowhere_but_here_and_nothing_is_framed(client, whole, path):
     )
 
     assert policy["form-action"] == "'self'"
-    assert (policy["default-src"], policy["script-src"]) == ("'none'", "'self'")
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"].split() == ["'self'", *inlined.SCRIPT_SOURCES]
     assert (policy["frame-ancestors"], policy["base-uri"]) == ("'none'", "'none'")
     assert not [value for value in policy.values() if "://" in value]
 
