@@ -25,8 +25,11 @@ MOST_PAGES = 512
 # What the best compression saves over this costs more time than the line takes for it.
 BROTLI_QUALITY = 6
 
+SAID_AGAIN = ("Cache-Control", "ETag", "Vary")
+
 Asked = ParamSpec("Asked")
 View = Callable[Concatenate[HttpRequest, Asked], HttpResponse]
+Handler = Callable[[HttpRequest], HttpResponse]
 # When it was made: the edition (None: unknown), and the minute since 1970.
 Moment = tuple[int | None, int]
 Key = tuple[str, Moment]
@@ -46,12 +49,20 @@ class Page:
         self._headers = {**response.headers, "ETag": f"W/{self._tag}"}
         self._packed: dict[str, bytes] = {}
 
-    def answer(self, request: HttpRequest) -> HttpResponse:
-        """The page as this browser takes it, or a word that it has it already (304)."""
+    def is_known_to(self, request: HttpRequest) -> bool:
         # The weak comparison of RFC 9110 section 13.1.2: only what stands in quotes counts.
         known = request.META.get("HTTP_IF_NONE_MATCH", "")
-        if self._tag in known or known == "*":
-            return HttpResponseNotModified(headers=self._headers)
+        return self._tag in known or known == "*"
+
+    def unchanged(self) -> HttpResponse:
+        """A word that the browser has it already (304); of the fields what RFC 9110, 15.4.5 wants."""
+        fields = {name: self._headers[name] for name in SAID_AGAIN}
+        return HttpResponseNotModified(headers=fields)
+
+    def answer(self, request: HttpRequest) -> HttpResponse:
+        """The page as this browser takes it, or that word."""
+        if self.is_known_to(request):
+            return self.unchanged()
         packing = _packing(request.META.get("HTTP_ACCEPT_ENCODING", ""))
         if packing not in self._packed:
             self._packed[packing] = _pack(self._plain, packing)
@@ -79,22 +90,38 @@ def until_it_changes(*, query_counts: bool = True) -> Callable[[View[Asked]], Vi
         def wrapped(
             request: HttpRequest, /, *args: Asked.args, **kwargs: Asked.kwargs
         ) -> HttpResponse:
-            edition = news.edition()
-            address = request.get_full_path() if query_counts else request.path
-            key = (address, (edition, int(timezone.now().timestamp()) // 60))
+            key = _key(request.get_full_path() if query_counts else request.path)
             page = _pages.get(key)
             if page is None:
                 response = view(request, *args, **kwargs)
                 if not _is_for_everyone(response):
                     return response
                 page = Page(response)
-                if edition is not None:
+                if key[1][0] is not None:
                     _keep(key, page)
             return page.answer(request)
 
         return wrapped
 
     return decorate
+
+
+def known_at_once(get_response: Handler) -> Handler:
+    """Middleware that tells who has a kept page already, before anything is made ready for a page."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if "HTTP_IF_NONE_MATCH" in request.META and request.method in ("GET", "HEAD"):
+            request.get_host()  # raises DisallowedHost
+            page = _pages.get(_key(request.get_full_path()))
+            if page is not None and page.is_known_to(request):
+                return page.unchanged()
+        return get_response(request)
+
+    return middleware
+
+
+def _key(address: str) -> Key:
+    return address, (news.edition(), int(timezone.now().timestamp()) // 60)
 
 
 def _keep(key: Key, page: Page) -> None:

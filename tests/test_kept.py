@@ -217,6 +217,30 @@ def test_who_has_an_old_page_gets_the_new_one(edition):
     assert get(view, if_none_match=tag).content == b"Fassung 2"
 
 
+def test_who_has_a_kept_page_is_told_before_anything_is_made_ready(client, offered, edition):
+    first = client.get("/")
+    asked = {"if-none-match": first["ETag"]}
+
+    again = client.get("/", headers=asked)
+
+    assert (again.status_code, again.content) == (304, b"")
+    # RFC 9110, 15.4.5: the fields the page has, and of the others none.
+    for name in ("ETag", "Cache-Control", "Vary"):
+        assert again[name] == first[name]
+    assert "Content-Security-Policy" in first
+    assert "Content-Security-Policy" not in again
+    assert client.get("/angebot/", headers=asked).status_code == 200
+    edition(2)
+    WeeklyHours.objects.all().delete()
+    assert client.get("/", headers=asked).status_code == 200
+
+
+def test_even_that_word_is_given_to_our_own_hosts_alone(client, offered, edition):
+    asked = {"if-none-match": client.get("/")["ETag"]}
+
+    assert client.get("/", headers={**asked, "host": "elsewhere.example"}).status_code == 400
+
+
 @pytest.mark.parametrize("path", PUBLIC)
 def test_every_table_a_public_page_reads_tells_of_its_changes(client, offered, path):
     """A page that reads a table without the trigger would be shown old for up to a minute."""
