@@ -244,6 +244,14 @@ def hold(
         return booking
 
 
+def proposed(call_type: CallType, *, start: datetime, now: datetime) -> Booking:
+    """What a booking of this time would be agreed on. Saved nowhere, and it holds nothing."""
+    booking = Booking(created_at=now)
+    _place(booking, call_type, Interval(start, start + call_type.duration))
+    _agree(booking, call_type)
+    return booking
+
+
 def still_good(booking: Booking, *, now: datetime) -> None:
     """Return if this booking could be confirmed right away, else raise what stands against it.
 

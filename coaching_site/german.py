@@ -19,6 +19,10 @@ AMOUNT = re.compile(
     r"([0-9]{1,3}(?:\.[0-9]{3}){1,5}|[0-9]{1,15})(?:,([0-9]{1,2}))?|([0-9]{1,15})\.([0-9]{1,2})"
 )
 WEEKDAYS = ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag")
+# „Art. 6 Abs. 1“, „§ 312j“, „z. B.“: what must not be torn at the end of a line.
+CITED = re.compile(
+    r"(§§?|\b(?:Art|Abs|Nr|Nrn|Buchst|Kap)\.|\bSatz) (?=\d|[a-z]\b)|(\b[zuid]\.) (?=[BaÄRdh]\.)"
+)
 MONTHS = (
     "Januar",
     "Februar",
@@ -52,6 +56,11 @@ def short_date(day: date) -> str:
 def plain_date(day: date) -> str:
     """„23.11.2026“: on papers and in columns, where the weekday says nothing."""
     return f"{day:%d.%m.%Y}"
+
+
+def citations_kept_whole(text: str) -> str:
+    """The text with no-break spaces where a law is cited or words are shortened."""
+    return CITED.sub(lambda found: f"{found[1] or found[2]}{NBSP}", text)
 
 
 def date_in_words(day: date) -> str:

@@ -96,7 +96,8 @@ class LegalVersion:
     @property
     def html(self) -> SafeString:
         """The text for a page; holes are marked. What comes out of `markdown.html` is safe."""
-        written = _HOLE.sub(lambda hole: f"<mark>{hole[0]}</mark>", markdown.html(self.text))
+        words = german.citations_kept_whole(markdown.html(self.text))
+        written = _HOLE.sub(lambda hole: f"<mark>{hole[0]}</mark>", words)
         return mark_safe(written)  # noqa: S308
 
 

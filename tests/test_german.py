@@ -25,6 +25,19 @@ def test_papers_and_columns_leave_the_weekday_out():
     assert german.date_in_words(date(2026, 11, 3)) == "3.\u00a0November 2026"
 
 
+@pytest.mark.parametrize(
+    ("loose", "whole"),
+    [
+        ("nach Art. 6 Abs. 1 Buchst. b", "nach Art._6 Abs._1 Buchst._b"),
+        ("§ 312j BGB, §§ 5, 6, Satz 2", "§_312j BGB, §§_5, 6, Satz_2"),
+        ("z. B. so, i. d. R. gut, d. h. bald", "z._B. so, i._d._R. gut, d._h. bald"),
+        ("Der Satz steht. Er gilt", "Der Satz steht. Er gilt"),
+    ],
+)
+def test_no_citation_is_torn_at_the_end_of_a_line(loose, whole):
+    assert german.citations_kept_whole(loose) == whole.replace("_", german.NBSP)
+
+
 def test_times_are_counted_to_24_and_say_uhr():
     assert german.clock(MORNING, BERLIN) == "14:30\u00a0Uhr"
 

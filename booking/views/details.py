@@ -47,6 +47,7 @@ def details(request: HttpRequest, address: str, start: datetime) -> HttpResponse
         "call_type": call_type,
         "slot": Interval(start, start + call_type.duration),
         "visitor": visitor,
+        "proposed": scheduling.proposed(call_type, start=start, now=now),
         "form": form,
         "as_a_company": orders.AS_A_COMPANY,
     }

@@ -152,7 +152,7 @@ def test_amount_sign_and_percent_never_part_at_the_end_of_a_line():
 # --- what is due now, what it buys, and what becomes of it ------------------------------------
 
 
-@pytest.mark.parametrize("page", ["/", "/angebot/", *BEFORE[3:], DETAILS])
+@pytest.mark.parametrize("page", ["/", "/angebot/", *BEFORE[3:]])
 def test_the_terms_of_a_deposit_stand_on_every_page_before_the_order(client, paid_type, page):
     text = words(client.get(page))
 

@@ -74,9 +74,20 @@ def test_each_step_names_what_is_due_and_what_calling_off_costs(client, paid_typ
     assert "die Anzahlung wird auf den Preis angerechnet." in html
     assert "Den Rest von 150,00 € zahlst du nach dem Gespräch auf Rechnung." in html
     assert "Weitere Kosten gibt es nicht." in html
-    assert "Sagst du bis 48 Stunden vorher ab, bekommst du die 150,00 € ganz zurück." in html
+    day_and_hour = "bis Montag, 1. März 2027, 09:00 Uhr, Berliner Zeit (MEZ),"
+    free_until = day_and_hour if page == DETAILS else "bis 48 Stunden vorher"
+    assert f"Sagst du {free_until} ab, bekommst du die 150,00 € ganz zurück." in html
     assert "Danach behalte ich 47,50 €, und 102,50 € gehen zurück." in html
     assert "Dir bleibt der Nachweis gestattet" in html
+
+
+def test_a_time_inside_the_hours_that_cost_says_so_before_anything_is_typed(client, paid_type):
+    type(paid_type).objects.update(cancel_free_hours=24 * 60)
+
+    html = words(client.get(DETAILS))
+
+    assert "das ist für diesen Termin vorbei. Sagst du ab, behalte ich 47,50 €" in html
+    assert "Ohne Kosten geht das für diesen Termin nicht mehr." in html
 
 
 def test_the_offer_and_the_landing_page_say_so_too(client, paid_type):
