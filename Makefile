@@ -5,7 +5,7 @@ PORT ?= 8000
 BIN := .venv/bin
 export PORT PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run test check soak bench manage lock clean help
+.PHONY: run test check soak pictures bench manage lock clean help
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,11 @@ check: .venv/test.stamp ## style, types, templates, migrations, deployment setti
 soak: .venv/test.stamp ## the long forms of the fault and property tests
 	@.ci/browser
 	SOAK=1 SOAK_EXAMPLES=2000 $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+pictures: .venv/test.stamp ## pictures of every public page and state, in three widths and two schemes, in .data/pictures
+	@.ci/browser
+	mkdir -p .data/pictures
+	PICTURES=$(CURDIR)/.data/pictures $(BIN)/python -m pytest -q tests/journeys/test_access.py
 
 bench: .venv/test.stamp ## how fast it is, as Markdown tables
 	$(BIN)/python -m tests.bench

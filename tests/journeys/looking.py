@@ -6,7 +6,10 @@ shows (an error, a conflict) is looked at like any other.
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 from axe_playwright_python.base import AXE_SCRIPT
@@ -36,6 +39,7 @@ STILL = "*, ::before, ::after { transition: none !important }"
 # 320 is the width of WCAG 1.4.10: a small phone, or 1280 pixels at 400 %.
 PHONE: ViewportSize = {"width": 320, "height": 640}
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 TWICE_THE_LETTERS = "html { font-size: 200% !important }"
 # WCAG 1.4.12, to the letter; above, letters of twice the size for 1.4.4.
 SPACED = """
@@ -155,6 +159,20 @@ def problems(page: Page) -> list[str]:
     found += [f"too wide with WCAG’s spacing: {each}" for each in _styled(page, SPACED)]
     page.set_viewport_size(DESKTOP)
     return found + [f"too wide at 200 %: {each}" for each in _styled(page, TWICE_THE_LETTERS)]
+
+
+def keep_pictures(page: Page, name: str) -> None:
+    """For people to look at: the page on a phone, a tablet and a laptop, in light and in dark."""
+    folder = os.environ.get("PICTURES")
+    if not folder:
+        return
+    stem = re.sub(r"[^a-zäöüß0-9]+", "-", name.lower()).strip("-")[:60] or "start"
+    for width in (360, 768, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            page.screenshot(path=Path(folder) / f"{stem}-{width}-{scheme}.png", full_page=True)
+    page.set_viewport_size(DESKTOP)
 
 
 def problems_at_the_desk(page: Page) -> list[str]:

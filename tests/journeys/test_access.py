@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from psycopg.types.json import Jsonb
 
 from coaching_site import links
-from tests.journeys.looking import looking_window, problems
+from tests.journeys.looking import keep_pictures, looking_window, problems
 from tests.journeys.test_booking import choose_a_time, link_in, mail_for, send
 from tests.journeys.test_newsletter import join, unsubscribe_link
 from tests.journeys.test_paying import ORDER, fill_in_the_address, order, walk_to_the_review
@@ -82,6 +82,7 @@ class Looker:
         expect(self.page.get_by_role("heading", level=1)).to_be_visible()
         if wrong := problems(self.page):
             self.found[name] = wrong
+        keep_pictures(self.page, name)
 
     def open(self, path: str) -> None:
         self.page.goto(path)
