@@ -57,9 +57,10 @@ def for_whoever_sets_up(view: UserView) -> Callable[[HttpRequest], HttpResponse]
 @for_whoever_sets_up
 def guide(request: HttpRequest, user: User) -> HttpResponse:
     """How far every step is."""
-    practice, texts = Practice.current(), legal.current_rows()
+    now = timezone.now()
+    practice, texts = Practice.current(), legal.current_rows(today=timezone.localdate(now))
     facts = set_up.Facts(practice, texts, ask(set_up.questions(user)))
-    steps = set_up.steps(facts, user=user, now=timezone.now())
+    steps = set_up.steps(facts, user=user, now=now)
     context = {
         **admin.site.each_context(request),
         "title": "Einrichten",

@@ -17,13 +17,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from booking import deposits, scheduling
+from booking import deposits, invoicing, scheduling
 from booking.models import (
     Alarm,
     Booking,
     BusyFeed,
     Deposit,
-    Invoice,
     Notification,
     Refund,
     WithdrawalMail,
@@ -34,6 +33,7 @@ from newsletter.models import Delivery, Inbox, Issue, Subscriber
 from pages.legal_models import CHECKED_BY_A_LAWYER
 from tests.booking.conftest import ADA, BEN, HALF_PAST_NINE, NINE, hold, new_type, somebody
 from tests.booking.desk import pay_and_bill, staff, words
+from tests.booking.papers import address_of
 from tests.booking.test_withdrawals import declare
 from tests.desk.signing_in import with_app
 from tests.pages.test_legal import publish
@@ -255,9 +255,25 @@ def test_legal_texts_that_are_missing_or_outdated_are_named(coach, whole, now):
 
 
 def test_an_invoice_is_told_when_it_is_overdue(coach, whole, paid_type, stripe, now):
-    pay_and_bill(paid_type, stripe, now)
-    Invoice.objects.all()  # issued ones never change
-    assert not any("überfällig" in told for told in sentences(coach, now + 60 * DAY))
+    booking = pay_and_bill(paid_type, stripe, now)
+    address_of(booking)
+    bill = invoicing.issue_final(booking, now=NINE + DAY)
+    assert bill.due_on is not None
+    due = NINE + (bill.due_on - NINE.date())
+
+    assert "Eine Rechnung ist überfällig." not in sentences(coach, due)
+    matter = sentences(coach, due + DAY)["Eine Rechnung ist überfällig."]
+
+    assert matter.ways[0].address == reverse("admin:booking_invoice_change", args=[bill.pk])
+
+
+def test_a_call_that_nobody_confirmed_is_told_before_it_begins(coach, confirmed):
+    matter = sentences(coach, NINE - MINUTE)[
+        "Ein Gespräch steht bevor, und seine Bestätigung kam nie an."
+    ]
+
+    assert matter.urgency == attention.Urgency.NOW
+    assert matter.until == "Beginn Mi., 03.03.2027, 09:00\u00a0Uhr"
 
 
 # --- free time ------------------------------------------------------------------------------------
@@ -411,10 +427,5 @@ def test_every_list_of_the_admin_stands_in_one_section(coach):
     assert titles == [title for title, _ in navigation.SECTIONS if title in titles]
     assert titles[0] == "Termine"
     assert titles[-1] == "Technik"
-
-
-def test_the_sections_name_only_lists_that_exist():
-    named = [key for _, keys in navigation.SECTIONS for key in keys if "*" not in key]
-
-    for key in named:
-        assert apps.get_model(key) in admin.site._registry
+    named = {key for _, keys in navigation.SECTIONS for key in keys if "*" not in key}
+    assert {apps.get_model(key) for key in named} <= known
