@@ -10,8 +10,6 @@ from typing import Any
 from django.contrib.auth.models import AnonymousUser, User
 from django.urls import NoReverseMatch, reverse
 
-SeesOneOf = tuple[str, ...]
-
 
 @dataclass(frozen=True)
 class Place:
@@ -22,13 +20,13 @@ class Place:
     is_here: bool
 
 
-# Name, title, and permissions of which one is enough; none means everybody at the desk.
-PLACES: tuple[tuple[str, str, SeesOneOf], ...] = (
+# Name, title, and the permissions all of which the page asks for.
+PLACES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("index", "Heute", ()),
     ("calendar", "Kalender", ("booking.view_booking",)),
-    ("people", "Menschen", ("booking.view_booking",)),
+    ("people", "Menschen", ("booking.view_booking", "newsletter.view_subscriber")),
     ("figures", "Zahlen", ("booking.view_booking",)),
-    ("mails", "Mails", ("pages.change_practice",)),
+    ("mails", "Mails", ("pages.view_mailwording",)),
     ("set_up", "Einrichten", ("pages.change_practice",)),
 )
 
@@ -62,9 +60,9 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
 def places(path: str, user: User | AnonymousUser) -> list[Place]:
     """The pages this user may open, as far as they exist."""
     found = []
-    for name, title, sees_one_of in PLACES:
+    for name, title, needed in PLACES:
         address = _address(name)
-        if address and (not sees_one_of or any(map(user.has_perm, sees_one_of))):
+        if address and user.has_perms(needed):
             is_here = path == address if name == "index" else path.startswith(address)
             found.append(Place(title, address, is_here))
     return found

@@ -173,7 +173,7 @@ def _practice(facts: Facts) -> Step:
         "Ohne vollständiges Impressum darf die Seite nicht online sein, und ohne deine Anschrift gibt es keine Rechnung.",
         _state(not labels, begun=bool(practice.name or practice.street)),
         reverse("admin:pages_practice_changelist"),
-        "Praxis ausfüllen",
+        "Praxis ausfüllen" if labels else "Praxis ansehen",
         (f"Es fehlt: {', '.join(labels)}.",) if labels else (),
     )
 
@@ -197,7 +197,7 @@ def _hours(facts: Facts) -> Step:
         "Gäste sehen nur Zeiten, die du hier öffnest.",
         _state(has_hours, begun=bool(calendar.count)),
         address,
-        "Sprechzeiten eintragen",
+        "Sprechzeiten ansehen" if has_hours else "Sprechzeiten eintragen",
         tuple(lacks),
     )
 

@@ -15,7 +15,15 @@ from django.utils import timezone
 
 from booking import capacity, slots
 from booking.capacity import Day
-from booking.models import Booking, Calendar, CallType, Deposit, InvoicePayment, Refund
+from booking.models import (
+    Booking,
+    Calendar,
+    CallType,
+    Deposit,
+    Invoice,
+    InvoicePayment,
+    Refund,
+)
 from booking.slots import Interval
 from coaching_site import german
 from coaching_site.desk import attention, set_up
@@ -33,6 +41,7 @@ CALLS_READ = 2 * CALLS
 CAPACITY_DAYS = 7
 # Each costs a query; a second person's calendar is rare, a third one unheard of.
 CALENDARS = 2
+SEES_MONEY = ("booking.view_deposit", "booking.view_refund", "booking.view_invoicepayment")
 # The bar of a day is so many units long.
 BAR = 1000
 
@@ -271,7 +280,7 @@ def _figure_questions(user: Who, *, now: datetime) -> dict[str, Question]:
         found |= _questions_about_calls(now)
     if user.has_perm("newsletter.view_subscriber"):
         found |= _questions_about_readers(now)
-    if user.has_perm("booking.view_deposit") and user.has_perm("booking.view_invoice"):
+    if user.has_perms(SEES_MONEY):
         found |= _questions_about_money(now)
     return found
 
@@ -301,16 +310,23 @@ def _questions_about_readers(now: datetime) -> dict[str, Question]:
 
 
 def _questions_about_money(now: datetime) -> dict[str, Question]:
-    """What came by card and by transfer this month, and what went back."""
-    today = timezone.localdate(now)
-    since = slots.dates_span(today.replace(day=1), today, _zone()).start
-    paid = Deposit.objects.paid().filter(paid_at__gte=since)
-    back = Refund.objects.filter(status=Refund.Status.SUCCEEDED, settled_at__gte=since)
-    transferred = InvoicePayment.objects.filter(paid_on__gte=today.replace(day=1))
+    """What came by card and by transfer this month, and what went back.
+
+    Money of Stripe's test mode counts as long as the site runs in it, and never beside real money.
+    """
+    is_live, today = settings.STRIPE_IS_LIVE, timezone.localdate(now)
+    first_day = today.replace(day=1)
+    since = slots.dates_span(first_day, first_day, _zone()).start
+    paid = Deposit.objects.paid().filter(paid_at__gte=since, livemode=is_live)
+    refunds = Refund.objects.filter(deposit__livemode=is_live, settled_at__gte=since)
+    back = refunds.filter(status=Refund.Status.SUCCEEDED)
+    transfers = InvoicePayment.objects.filter(paid_on__gte=first_day)
+    if is_live:
+        transfers = transfers.filter(invoice__series=Invoice.REAL)
     return {
         "paid": Question(paid, amount="paid_cents"),
         "back": Question(back, amount="amount_cents"),
-        "transferred": Question(transferred, amount="invoice__gross_cents"),
+        "transferred": Question(transfers, amount="invoice__gross_cents"),
     }
 
 
