@@ -27,9 +27,13 @@ from pages.models import Practice
 class Undeliverable(Hopeless):
     """The mail server refuses this recipient for good (a 5xx answer, RFC 5321 section 4.2.1)."""
 
+    code = 0
+
 
 class Deferred(Exception):
-    """The mail server asks to come back later (a 4xx answer)."""
+    """The mail server asks to come back later (a 4xx answer), or refuses us, not the mail."""
+
+    code = 0
 
 
 # Refusals of a mailbox that stay: no such user, moved, name not allowed, transaction failed.
@@ -124,9 +128,13 @@ def _hand_over(message: EmailMessage) -> None:
         code = refused.smtp_code
     else:
         return
-    if code in FOR_GOOD:
-        raise Undeliverable(f"The mail server refused the mail with {code}.")
-    raise Deferred(f"The mail server answered {code}.")
+    error = (
+        Undeliverable(f"The mail server refused the mail with {code}.")
+        if code in FOR_GOOD
+        else Deferred(f"The mail server answered {code}.")
+    )
+    error.code = code
+    raise error
 
 
 class FolderBackend(BaseEmailBackend):

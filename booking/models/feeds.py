@@ -33,6 +33,12 @@ class BusyFeedQuerySet(models.QuerySet["BusyFeed"]):
         """What is worth asking again before a time is held. One that just failed is not."""
         return self.read_from().filter(Q(checked_at=None) | Q(checked_at__lte=now - STALE_AFTER))
 
+    def not_to_be_trusted(self, now: datetime) -> BusyFeedQuerySet:
+        """Feeds in use that fail, or were not read with success for long."""
+        old = Q(fetched_at__lte=now - OLD_AFTER)
+        unread = Q(fetched_at=None, created_at__lte=now - OLD_AFTER)
+        return self.filter(Q(failing_since__isnull=False) | old | unread, is_active=True)
+
 
 class BusyFeed(models.Model):
     """A calendar published as a file (ICS), whose busy times block this one.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
@@ -21,6 +23,16 @@ def send_person_link(link: PersonLink, *, token: str) -> None:
             "expires_at": link.expires_at,
         },
         key=f"desk.person_link:{link.pk}",
+    )
+
+
+def send_test(*, now: datetime) -> None:
+    """To the coach: that mail leaves the house. Raises what `coaching_site.mail.send` raises."""
+    mail.send(
+        "desk/mail/test",
+        to=settings.COACH_EMAIL,
+        context={"sent_at": now},
+        key=f"desk.test:{now.isoformat()}",
     )
 
 

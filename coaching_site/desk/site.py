@@ -16,10 +16,16 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 
-from booking.models import Alarm, Booking, Withdrawal, WithdrawalMail
 from coaching_site import limits, networks
-from coaching_site.desk import audit, sign_in, two_factor, two_factor_pages
-from coaching_site.desk.models import PersonRequest
+from coaching_site.desk import (
+    audit,
+    navigation,
+    set_up_pages,
+    sign_in,
+    today,
+    two_factor,
+    two_factor_pages,
+)
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
@@ -31,7 +37,7 @@ JQUERY_MAY = {"require-trusted-types-for": None, "trusted-types": None}
 class DeskSite(AdminSite):
     site_title = "Verwaltung"
     site_header = "Verwaltung"
-    index_title = "Übersicht"
+    index_title = "Heute"
     empty_value_display = "–"
     enable_nav_sidebar = True
 
@@ -47,6 +53,7 @@ class DeskSite(AdminSite):
             path("zwei-schritte/", self.admin_view(pages.state), name="two_factor"),
             path("zwei-schritte/einrichten/", pages.set_up, name="two_factor_set_up"),
             path("zwei-schritte/codes/", self.admin_view(pages.new_codes), name="recovery_codes"),
+            *set_up_pages.urls(self.admin_view),
         ]
         return [*own, *super().get_urls()]
 
@@ -87,23 +94,16 @@ class DeskSite(AdminSite):
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> TemplateResponse:
-        """The first page says first what needs a person."""
-        now = timezone.now()
-        waits: dict[str, int] = {}
-        if request.user.has_perm("booking.view_alarm"):
-            waits["open_alarms"] = Alarm.objects.open().count()
-        if request.user.has_perm("booking.view_withdrawal"):
-            waits["open_withdrawals"] = Withdrawal.objects.open().count()
-            waits["overdue_withdrawals"] = Withdrawal.objects.overdue(now).count()
-            waits["lost_withdrawal_mails"] = WithdrawalMail.objects.failed_of_open().count()
-        if request.user.has_perm("booking.view_booking"):
-            unconfirmed = Booking.objects.unconfirmed(now).upcoming(now)
-            waits["unconfirmed_bookings"] = unconfirmed.count()
-        if request.user.has_perm("desk.view_personrequest"):
-            today = timezone.localdate(now)
-            waits["open_person_requests"] = PersonRequest.objects.open().count()
-            waits["overdue_person_requests"] = PersonRequest.objects.overdue(today).count()
-        return super().index(request, {**(extra_context or {}), **waits})
+        """„Heute“: the next calls, what needs a person, free time, figures; the lists below."""
+        page = today.page(request.user, now=timezone.now())
+        context = {"title": self.index_title, "today": page, "practice": page.practice}
+        return super().index(request, {**context, **(extra_context or {})})
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """What every page of the desk gets, and the ways to the others."""
+        context = super().each_context(request)
+        may = context["has_permission"]
+        return {**context, "places": navigation.places(request.path, request.user) if may else []}
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
         """Every page of the desk: what a form or a button changes is noted under the user's name."""
@@ -122,9 +122,13 @@ class DeskSite(AdminSite):
     def get_app_list(
         self, request: HttpRequest, app_label: str | None = None
     ) -> list[dict[str, Any]]:
-        """The job queue's tables stay reachable by their address, but are nobody's Monday."""
+        """The lists in the coach's order; one app's page shows that app alone.
+
+        The job queue's tables stay reachable by their address, but are nobody's Monday.
+        """
         apps = super().get_app_list(request, app_label)
-        return [app for app in apps if app["app_label"] not in TECHNICAL]
+        ours = [app for app in apps if app["app_label"] not in TECHNICAL]
+        return ours if app_label else navigation.in_sections(ours)
 
 
 def _with_jquery(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:

@@ -32,6 +32,8 @@ LOOKALIKES = str.maketrans("OIL", "011")
 LENGTH = 16
 GROUP = 4
 KEY_BYTES = 20  # RFC 4226, 4: 160 bits
+# Where a user object keeps what the database said about it.
+HAS_DEVICE = "has_second_factor"
 
 
 class Refused(Exception):
@@ -65,15 +67,26 @@ def is_verified(user: User | AnonymousUser) -> bool:
 
 
 def is_enough(user: User | AnonymousUser) -> bool:
-    """Whether the desk may open: verified, or neither set up nor required."""
-    if is_verified(user):
-        return True
-    return not settings.SECOND_FACTOR_REQUIRED and device_of(user) is None
+    """Whether the desk may open: verified, or neither set up nor required.
+
+    Every page asks several times. The database is asked once for each user object, and each request
+    has its own; whoever sets a device up meanwhile is verified by it.
+    """
+    return is_verified(user) or not (settings.SECOND_FACTOR_REQUIRED or has_device(user))
 
 
 def device_of(user: User | AnonymousUser) -> Any:
     """The user's app, a TOTPDevice, or None."""
     return TOTPDevice.objects.devices_for_user(user, confirmed=True).first() if user.pk else None
+
+
+def has_device(user: User | AnonymousUser) -> bool:
+    """Whether an app is set up, as it was when this user object was first asked."""
+    if is_verified(user):
+        return True
+    if not hasattr(user, HAS_DEVICE):
+        setattr(user, HAS_DEVICE, device_of(user) is not None)
+    return bool(getattr(user, HAS_DEVICE))
 
 
 def new_key() -> str:

@@ -261,11 +261,11 @@ def test_a_link_alone_settles_no_alarm(desk, booked, now):
 
 def test_the_first_page_says_how_much_waits(desk, booked, now):
     index = reverse("admin:index")
-    assert "Braucht Aufmerksamkeit: " not in words(desk.get(index))
+    assert "fehlt deine Entscheidung" not in words(desk.get(index))
 
     alarm(Deposit.objects.get(), now)
 
-    assert "Braucht Aufmerksamkeit: 1 offen" in words(desk.get(index))
+    assert "Zu einer Zahlung fehlt deine Entscheidung." in words(desk.get(index))
 
 
 def test_thirty_rows_take_as_many_queries_as_one(desk, paid_type, stripe, now):

@@ -71,7 +71,9 @@ def test_the_list_shows_what_is_open_and_what_is_overdue(desk, withdrawal, clock
 
     assert "Mo., 15.03.2027 (überfällig)" in words(desk.get(LIST))
     assert "Ada Müller" in words(desk.get(LIST, {"stand": "ueberfaellig"}))
-    assert "Widerrufe: 1 offen, 1 überfällig" in words(desk.get(reverse("admin:index")))
+    first_page = words(desk.get(reverse("admin:index")))
+    assert "Ein Widerruf ist offen." in first_page
+    assert "überfällig seit Mo., 15.03.2027" in first_page
 
 
 def test_a_repetition_is_named(desk, withdrawal, paid, now):

@@ -11,6 +11,7 @@ from tests.journeys.test_withdrawing import WHOLE
 DESK = "/verwaltung/"
 LISTS = [
     "",
+    "einrichten/",
     "booking/booking/",
     "booking/booking/add/",
     "booking/booking/warum-belegt/",

@@ -26,6 +26,8 @@ CHECKSUM = ".sha256"
 UNFINISHED = ".unfinished-"
 # The daily job looks again after that long, and what is over by then has gone before.
 NEXT_LOOK = timedelta(days=1)
+# One is made each night, and takes its time; after this long a night went by without.
+LATE = timedelta(hours=30)
 
 
 def path() -> Path:
@@ -46,6 +48,17 @@ def taken_at(file: Path) -> datetime:
     found = NAME.fullmatch(file.name)
     assert found is not None
     return datetime.strptime(found[1], TIME).replace(tzinfo=UTC)
+
+
+def newest_at() -> datetime | None:
+    """When the newest was made, whether it is good or not."""
+    return next(map(taken_at, backups()), None)
+
+
+def is_late(*, now: datetime) -> bool:
+    """Whether backups are set up, and the night that should have brought one is over."""
+    newest = newest_at()
+    return bool(settings.BACKUP_RECIPIENTS) and (newest is None or newest < now - LATE)
 
 
 def checksum_of(file: Path) -> Path:
