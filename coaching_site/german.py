@@ -74,6 +74,24 @@ def clock_range(start: datetime, end: datetime, zone: tzinfo) -> str:
     return wall_range(start.astimezone(zone).time(), end.astimezone(zone).time())
 
 
+def span(start: datetime, end: datetime, zone: tzinfo) -> str:
+    """A stretch of hours or days in the given zone, as short as it can be said.
+
+    „Mi., 03.03.2027, 14:00–16:00 Uhr“, „Mi., 03.03.2027, ganztägig“, „Mo., 01.03.2027 bis
+    So., 07.03.2027“ or „Fr., 05.03.2027, 14:00 Uhr bis Mo., 08.03.2027, 10:00 Uhr“.
+    """
+    first, last = start.astimezone(zone), end.astimezone(zone)
+    # What ends at midnight ends with the day before.
+    last_day = (last - timedelta(microseconds=1)).date()
+    if first.time() == last.time() == time():
+        if first.date() == last_day:
+            return f"{short_date(last_day)}, ganztägig"
+        return f"{short_date(first.date())} bis {short_date(last_day)}"
+    if first.date() == last_day:
+        return f"{short_date(last_day)}, {wall_range(first.time(), last.time())}"
+    return f"{short_when(start, zone)} bis {short_when(end, zone)}"
+
+
 def clock_and_zone(moment: datetime, zone: ZoneInfo) -> str:
     """„14:30 Uhr, Berliner Zeit (MEZ)“, where the day is clear."""
     return f"{clock(moment, zone)}, {zone_name(zone, moment)}"
