@@ -119,7 +119,7 @@ FLOORS = {
         "two_factor",
         "backups",
     ),
-    5: ("forms", "import_forms", "issue_forms"),
+    5: ("forms", "import_forms", "issue_forms", "native_fields", "calendar_forms"),
     6: (
         "views",
         "admin",
@@ -136,7 +136,6 @@ FLOORS = {
         "testimonial_admin",
         "two_factor_pages",
         "calendar_pages",
-        "calendar_forms",
         "week_grid",
         "commands",
         "site",
