@@ -49,6 +49,11 @@ def short_date(day: date) -> str:
     return f"{WEEKDAYS[day.weekday()][:2]}., {plain_date(day)}"
 
 
+def brief_date(day: date) -> str:
+    """„Mo., 23.11.“: where the year is clear."""
+    return f"{WEEKDAYS[day.weekday()][:2]}., {day:%d.%m.}"
+
+
 def plain_date(day: date) -> str:
     """„23.11.2026“: on papers and in columns, where the weekday says nothing."""
     return f"{day:%d.%m.%Y}"

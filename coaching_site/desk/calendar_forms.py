@@ -48,9 +48,9 @@ class BlockForm(PlanForm):
     """From one day and time to another; without times whole days."""
 
     first_day = day_field("Erster Tag")
-    start = time_field("ab", required=False, help_text="Leer: ab dem Morgen.")
+    start = time_field("Ab Uhrzeit", required=False, help_text="Leer: von Mitternacht an.")
     last_day = day_field("Letzter Tag", required=False, help_text="Leer: derselbe Tag.")
-    end = time_field("bis", required=False, help_text="Leer oder 00:00: bis Mitternacht.")
+    end = time_field("Bis Uhrzeit", required=False, help_text="Leer oder 00:00: bis Mitternacht.")
     note = note_field()
 
     def __init__(self, *args: Any, zone: ZoneInfo, **options: Any) -> None:

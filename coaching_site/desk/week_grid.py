@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 
 from booking.agenda import Day, Entry, Kind
 from booking.slots import Interval
+from coaching_site import german
 
 QUARTER = 15  # minutes
 A_DAY = 24 * 60
@@ -23,10 +24,14 @@ MOST_LANES = 3
 
 @dataclass(frozen=True)
 class Placed:
-    """An entry, and the classes that say which rows and which part of the column are its own."""
+    """An entry, and the classes that say which rows and which part of the column are its own.
+
+    Beside the axis its beginning is enough: `short`, where `clock` says all.
+    """
 
     entry: Entry
     clock: str
+    short: str
     place: str
 
 
@@ -122,12 +127,23 @@ def _column(day: Day, first: int, last: int) -> Column:
     order = sorted(range(len(entries)), key=lambda n: rows[n])
     shares = dict(zip(order, lanes([rows[n] for n in order]), strict=True))
     placed = [
-        Placed(entry, day.clock(entry.span), f"{_at(*rows[n])} lane-{lane}-{of}")
+        Placed(
+            entry,
+            day.clock(entry.span),
+            _short(entry, day),
+            f"{_at(*rows[n])} lane-{lane}-{of}{_room(*rows[n])}",
+        )
         for n, entry in enumerate(entries)
         for lane, of in [shares[n]]
     ]
     opening = [_at(*_rounded(*minutes_on(span, day), first, last)) for span in day.opening]
     return Column(day, opening, placed)
+
+
+def _short(entry: Entry, day: Day) -> str:
+    if day.whole.start < entry.span.start and entry.span.end <= day.whole.end:
+        return german.cell_clock(entry.span.start, day.zone)
+    return day.clock(entry.span)
 
 
 def _rows(entry: Entry, day: Day, first: int, last: int) -> tuple[int, int] | None:
@@ -147,6 +163,11 @@ def _rounded(start: int, end: int, first: int, last: int) -> tuple[int, int]:
 def _at(top: int, bottom: int) -> str:
     """„h3 q2 to-h5 to-q0“: the row as an hour and a quarter of the axis, twice."""
     return f"h{top // 4} q{top % 4} to-h{bottom // 4} to-q{bottom % 4}"
+
+
+def _room(top: int, bottom: int) -> str:
+    """Whether there is room for one line or two only."""
+    return {1: " one-line", 2: " two-lines"}.get(bottom - top, "")
 
 
 def _minute(moment: datetime, day: Day) -> int:
