@@ -26,7 +26,7 @@ class Finding:
     """One rule that speaks against a time, and what it speaks of."""
 
     sentence: str
-    about: tuple[Booking | CallType | Calendar, ...] = ()
+    about: tuple[Booking | CallType | Calendar | Block, ...] = ()
     can_be_overridden: bool = True
 
 
@@ -303,11 +303,10 @@ class _Case:
     def _elsewhere(self, taken: Taken, clocks: str) -> Finding:
         """A block, or another calendar says so: the coach knows better, and may override it."""
         span = Interval(taken.start, taken.end)
-        blocks = Block.objects.in_calendar(self.calendar)
-        if blocks.filter(start=span.start, end=span.end).exists():
-            return Finding(
-                f"Diese Zeit hast du gesperrt: {german.span(span.start, span.end, self.zone)}."
-            )
+        blocks = Block.objects.in_calendar(self.calendar).select_related("calendar")
+        block = blocks.filter(start=span.start, end=span.end).first()
+        if block is not None:
+            return Finding(f"Diese Zeit hast du gesperrt: {block}.", (block,))
         there = BusyTime.objects.counting_in(self.calendar).touching(span).select_related("feed")
         names = ", ".join(sorted({f"„{busy.feed}“" for busy in there}))
         return Finding(f"Laut {names or 'einem anderen Kalender'} bist du belegt: {clocks}.")

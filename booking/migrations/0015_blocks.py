@@ -34,8 +34,8 @@ class Migration(migrations.Migration):
                 ('note', models.CharField(blank=True, max_length=120, verbose_name='Notiz')),
             ],
             options={
-                'verbose_name': 'Sperre',
-                'verbose_name_plural': 'Sperren',
+                'verbose_name': 'gesperrte Zeit',
+                'verbose_name_plural': 'gesperrte Zeiten',
                 'ordering': ['start', 'pk'],
                 'default_permissions': (),
             },

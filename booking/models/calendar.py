@@ -337,8 +337,8 @@ class Block(models.Model):
     objects = BlockQuerySet.as_manager()
 
     class Meta:
-        verbose_name = "Sperre"
-        verbose_name_plural = "Sperren"
+        verbose_name = "gesperrte Zeit"
+        verbose_name_plural = "gesperrte Zeiten"
         ordering = ["start", "pk"]
         # Whoever may add and delete exceptions may block: there are no permissions of its own.
         default_permissions = ()

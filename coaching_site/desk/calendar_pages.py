@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from booking import agenda, blocking
 from booking.agenda import Day, Kind
-from booking.errors import BookingError
+from booking.errors import BookingError, NoSuchTime, SlotPast
 from booking.models import Block, Booking, Calendar, CallType, DateOverride
 from booking.slots import Interval
 from coaching_site import german
@@ -92,7 +92,7 @@ def week(request: HttpRequest) -> HttpResponse:
         "next": _address("calendar", calendar, tag=monday + WEEK),
         "other_view": _address("calendar_month", calendar, tag=day),
         "legend": LEGEND,
-        "block_week": sunday >= today
+        "block_week": any(day.date >= today and not day.is_blocked for day in days)
         and _address("calendar_block", calendar, first_day=max(monday, today), last_day=sunday),
         "is_this_week": monday <= today <= sunday,
     }
@@ -167,7 +167,7 @@ def block(request: HttpRequest) -> HttpResponse:
     try:
         done = blocking.block(calendar, span=form.span, note=form.cleaned_data["note"], now=now)
     except BookingError as error:
-        form.add_error("first_day", error.message)
+        form.add_error("start" if isinstance(error, NoSuchTime) else "first_day", error.message)
         return _block_page(request, calendar, form, None, now=now)
     staying = blocking.calls_in(calendar, done.span, now=now)
     messages.success(request, f"Gesperrt: {done}. {_stay(staying)}".strip())
@@ -185,7 +185,7 @@ def open_too(request: HttpRequest) -> HttpResponse:
         try:
             blocking.open_too(calendar, **form.cleaned_data, now=timezone.now())
         except BookingError as error:
-            form.add_error("start", error.message)
+            form.add_error("day" if isinstance(error, SlotPast) else "start", error.message)
         else:
             messages.success(request, f"Geöffnet: {_opened(form.cleaned_data)}.")
             return redirect(_address("calendar", calendar, tag=form.first_day))

@@ -194,7 +194,7 @@ def test_why_a_blocked_time_is_taken_is_said_and_the_coach_may_go_above_it(call_
 
     said = "Diese Zeit hast du gesperrt: Mi., 03.03.2027, 09:00–10:00 Uhr."
     assert finding.sentence.replace("\u00a0", " ") == said
-    assert finding.can_be_overridden
+    assert (finding.about, finding.can_be_overridden) == ((block,), True)
     assert "gesperrt: Zahnarzt mit Ben" in [stretch.what for stretch in plan]
     by_hand.book(
         call_type,
