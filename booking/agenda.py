@@ -12,9 +12,10 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db import models
+from django.db.models import Exists, OuterRef
 
 from booking import slots
-from booking.models import Block, Booking, BusyTime, Calendar, DateOverride
+from booking.models import Block, Booking, BusyTime, Calendar, DateOverride, Deposit
 from booking.slots import Hours, Interval
 from coaching_site import german
 
@@ -201,9 +202,11 @@ def by_the_hour(span: Interval, zone: ZoneInfo) -> Iterator[Interval]:
 def _calls(calendar: Calendar, whole: Interval, now: datetime) -> Iterator[Entry]:
     around = Interval(whole.start - DAY, whole.end + DAY)
     taking = Booking.objects.in_calendar(calendar).taking_time(now).touching(around)
-    for booking in taking.select_related("call_type").prefetch_related("deposits"):
+    paying = Exists(Deposit.objects.unfinished().filter(booking=OuterRef("pk")))
+    for booking in taking.select_related("call_type").annotate(paying=paying):
         span = Interval(booking.start, booking.end)
-        yield Entry(_kind(booking), span, booking.name, booking=booking)
+        kind = _kind(booking, is_being_paid=vars(booking)["paying"])
+        yield Entry(kind, span, booking.name, booking=booking)
 
 
 def _busy(calendar: Calendar, whole: Interval) -> Iterator[Entry]:
@@ -216,13 +219,12 @@ def _blocks(calendar: Calendar, whole: Interval) -> Iterator[Entry]:
         yield Entry(Kind.BLOCKED, block.span, block.note, block=block)
 
 
-def _kind(booking: Booking) -> Kind:
+def _kind(booking: Booking, *, is_being_paid: bool) -> Kind:
     match booking.status:
         case Booking.Status.REQUESTED:
             return Kind.REQUESTED
         case Booking.Status.HELD:
-            paying = any(each.is_unfinished for each in booking.deposits.all())
-            return Kind.PAYING if paying else Kind.HELD
+            return Kind.PAYING if is_being_paid else Kind.HELD
         case _:
             return Kind.MISSED if booking.no_show_at else Kind.BOOKED
 

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import OuterRef, Subquery
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -30,6 +31,12 @@ from coaching_site.desk.week_grid import Placed, monday_of
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 # Of a day in the month so many calls are named; the rest is counted.
 NAMED = 3
+# What a call is entered as, unless the coach chooses another type; asked along with the calendars.
+FIRST_TYPE = Subquery(
+    CallType.objects.filter(is_active=True, calendar=OuterRef("pk"))
+    .order_by("position", "pk")
+    .values("pk")[:1]
+)
 # What the legend explains, in the order of what keeps others out.
 LEGEND = [
     (Kind.BOOKED, "gebucht"),
@@ -314,7 +321,7 @@ def _needs(request: HttpRequest, permission: str) -> None:
 
 def _calendars(request: HttpRequest) -> tuple[Calendar | None, list[Calendar]]:
     """The calendar the address asks for, else the first, and all there are to choose from."""
-    every = list(Calendar.objects.order_by("pk"))
+    every = list(Calendar.objects.annotate(first_type=FIRST_TYPE).order_by("pk"))
     asked = request.GET.get("kalender")
     if not asked:
         return (every[0] if every else None), every
@@ -347,10 +354,10 @@ def _address(name: str, calendar: Calendar, **asked: date) -> str:
 
 def _entering(request: HttpRequest, calendar: Calendar) -> dict[str, str] | None:
     """What every way to the page of entering by hand has in common; None for who may not."""
-    if not request.user.has_perm("booking.add_booking"):
+    first: int | None = vars(calendar).get("first_type")
+    if first is None or not request.user.has_perm("booking.add_booking"):
         return None
-    first = CallType.objects.active().filter(calendar=calendar).order_by("position", "pk").first()
-    return {"call_type": str(first.pk)} if first else None
+    return {"call_type": str(first)}
 
 
 def _way(request: HttpRequest, day: Day, placed: Placed, entering: dict[str, str] | None) -> str:
