@@ -13,7 +13,7 @@ from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from booking import scheduling, slots
-from booking.models import Booking, BusyTime, Calendar, CallType
+from booking.models import Block, Booking, BusyTime, Calendar, CallType
 from booking.slots import Hours, Interval, Reason, Refusal, Taken
 from coaching_site import german
 
@@ -26,7 +26,7 @@ class Finding:
     """One rule that speaks against a time, and what it speaks of."""
 
     sentence: str
-    about: tuple[Booking | CallType | Calendar, ...] = ()
+    about: tuple[Booking | CallType | Calendar | Block, ...] = ()
     can_be_overridden: bool = True
 
 
@@ -66,13 +66,15 @@ def day_plan(calendar: Calendar, day: date, *, now: datetime) -> list[Stretch]:
     taking = Booking.objects.in_calendar(calendar).taking_time(now).touching(around)
     bookings = taking.prefetch_related("deposits")
     busy = BusyTime.objects.counting_in(calendar).touching(whole).select_related("feed")
+    blocks = Block.objects.in_calendar(calendar).touching(whole)
     pieces = [
         *((span, "offen", None) for span in opening),
+        *((block.span, _blocked(block), None) for block in blocks),
         *((Interval(time.start, time.end), f"belegt: {time.feed.name}", None) for time in busy),
         *(piece for booking in bookings for piece in _pieces(booking, zone)),
     ]
     return [
-        Stretch(span, _clock_range(span, day, zone), what, booking)
+        Stretch(span, _range_on(span, day, zone), what, booking)
         for span, what, booking in sorted(pieces, key=lambda piece: piece[0].start)
         if span.start < whole.end and whole.start < span.end
     ]
@@ -86,6 +88,10 @@ def _pieces(booking: Booking, zone: ZoneInfo) -> Iterator[tuple[Interval, str, B
         yield Interval(taken.start - taken.buffer_before, taken.start), "Pause davor", booking
     if taken.buffer_after:
         yield Interval(taken.end, taken.end + taken.buffer_after), "Pause danach", booking
+
+
+def _blocked(block: Block) -> str:
+    return f"gesperrt: {block.note}" if block.note else "gesperrt"
 
 
 def _what(booking: Booking, zone: ZoneInfo) -> str:
@@ -112,6 +118,14 @@ def _clock_range(span: Interval, day: date, zone: ZoneInfo) -> str:
     begins = span.start.astimezone(zone).date()
     clocks = german.clock_range(span.start, span.end, zone)
     return clocks if begins == day else f"{german.short_date(begins)}, {clocks}"
+
+
+def _range_on(span: Interval, day: date, zone: ZoneInfo) -> str:
+    """The clock times; with the dates of what is longer than the day."""
+    whole = slots.dates_span(day, day, zone)
+    if span.start <= whole.start and whole.end <= span.end:
+        return german.span(span.start, span.end, zone)
+    return _clock_range(span, day, zone)
 
 
 def _moment(moment: datetime, zone: ZoneInfo) -> str:
@@ -269,7 +283,7 @@ class _Case:
         )
 
     def _overlap(self, taken: Taken) -> Finding:
-        clocks = _clock_range(Interval(taken.start, taken.end), self.day, self.zone)
+        clocks = _range_on(Interval(taken.start, taken.end), self.day, self.zone)
         if not taken.counts:
             return self._elsewhere(taken, clocks)
         booking = self._booking_of(taken)
@@ -287,8 +301,12 @@ class _Case:
         return Finding(sentence, (booking,), can_be_overridden=False)
 
     def _elsewhere(self, taken: Taken, clocks: str) -> Finding:
-        """Another calendar says so: the coach knows better what that is, and may override it."""
+        """A block, or another calendar says so: the coach knows better, and may override it."""
         span = Interval(taken.start, taken.end)
+        blocks = Block.objects.in_calendar(self.calendar).select_related("calendar")
+        block = blocks.filter(start=span.start, end=span.end).first()
+        if block is not None:
+            return Finding(f"Diese Zeit hast du gesperrt: {block}.", (block,))
         there = BusyTime.objects.counting_in(self.calendar).touching(span).select_related("feed")
         names = ", ".join(sorted({f"„{busy.feed}“" for busy in there}))
         return Finding(f"Laut {names or 'einem anderen Kalender'} bist du belegt: {clocks}.")

@@ -41,6 +41,20 @@ class SlotTooFar(SlotRefused):
     message = "So weit im Voraus ist der Kalender noch nicht offen."
 
 
+class NoSuchTime(BookingError):
+    """A time between two others that the clock jumps over in spring."""
+
+    message = (
+        "Diese Zeit gibt es an diesem Tag nicht: Die Uhr wird vorgestellt und überspringt sie."
+    )
+
+
+class AlreadyOpen(BookingError):
+    """There is nothing to open beyond the hours."""
+
+    message = "Diese Zeit ist schon offen."
+
+
 class NotBookable(BookingError):
     """The type of call exists, but not for booking here."""
 

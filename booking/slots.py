@@ -172,6 +172,16 @@ def showings(wall: datetime, zone: ZoneInfo) -> list[datetime]:
     return sorted(i for i in instants if i.astimezone(zone).replace(tzinfo=None) == wall)
 
 
+def wall_span(start: datetime, end: datetime, zone: ZoneInfo) -> Interval:
+    """The time in UTC from the first showing of one wall-clock time to the last of another.
+
+    A time that spring skips means the end of the gap, so that such a span can be empty.
+    """
+    first, *_ = showings(start, zone) or [_gap_end(start, zone)]
+    *_, last = showings(end, zone) or [_gap_end(end, zone)]
+    return Interval(first, last)
+
+
 def taken_span(zone: ZoneInfo, terms: Terms, within: Interval) -> Interval:
     """The time in UTC whose bookings and busy times decide about slots that start in `within`.
 

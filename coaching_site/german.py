@@ -53,6 +53,11 @@ def short_date(day: date) -> str:
     return f"{WEEKDAYS[day.weekday()][:2]}., {plain_date(day)}"
 
 
+def brief_date(day: date) -> str:
+    """„Mo., 23.11.“: where the year is clear."""
+    return f"{WEEKDAYS[day.weekday()][:2]}., {day:%d.%m.}"
+
+
 def plain_date(day: date) -> str:
     """„23.11.2026“: on papers and in columns, where the weekday says nothing."""
     return f"{day:%d.%m.%Y}"
@@ -81,6 +86,24 @@ def clock(moment: datetime, zone: tzinfo) -> str:
 def clock_range(start: datetime, end: datetime, zone: tzinfo) -> str:
     """„14:30–15:00 Uhr“ in the given zone."""
     return wall_range(start.astimezone(zone).time(), end.astimezone(zone).time())
+
+
+def span(start: datetime, end: datetime, zone: tzinfo) -> str:
+    """A stretch of hours or days in the given zone, as short as it can be said.
+
+    „Mi., 03.03.2027, 14:00–16:00 Uhr“, „Mi., 03.03.2027, ganztägig“, „Mo., 01.03.2027 bis
+    So., 07.03.2027“ or „Fr., 05.03.2027, 14:00 Uhr bis Mo., 08.03.2027, 10:00 Uhr“.
+    """
+    first, last = start.astimezone(zone), end.astimezone(zone)
+    # What ends at midnight ends with the day before.
+    last_day = (last - timedelta(microseconds=1)).date()
+    if first.time() == last.time() == time():
+        if first.date() == last_day:
+            return f"{short_date(last_day)}, ganztägig"
+        return f"{short_date(first.date())} bis {short_date(last_day)}"
+    if first.date() == last_day:
+        return f"{short_date(last_day)}, {wall_range(first.time(), last.time())}"
+    return f"{short_when(start, zone)} bis {short_when(end, zone)}"
 
 
 def clock_and_zone(moment: datetime, zone: ZoneInfo) -> str:

@@ -18,6 +18,7 @@ MORNING = datetime(2026, 11, 23, 13, 30, tzinfo=UTC)
 def test_dates_have_a_long_and_a_short_form():
     assert german.long_date(date(2026, 11, 23)) == "Montag, 23.\u00a0November 2026"
     assert german.short_date(date(2026, 11, 23)) == "Mo., 23.11.2026"
+    assert german.brief_date(date(2026, 11, 23)) == "Mo., 23.11."
 
 
 def test_papers_and_columns_leave_the_weekday_out():
@@ -46,6 +47,22 @@ def test_a_range_has_an_en_dash():
     assert german.clock_range(MORNING, MORNING + timedelta(minutes=30), BERLIN) == (
         "14:30–15:00\u00a0Uhr"
     )
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "said"),
+    [
+        ((3, 14), (3, 16), "Mi., 03.03.2027, 14:00–16:00\u00a0Uhr"),
+        ((3, 22), (4, 0), "Mi., 03.03.2027, 22:00–00:00\u00a0Uhr"),
+        ((3, 0), (4, 0), "Mi., 03.03.2027, ganztägig"),
+        ((1, 0), (8, 0), "Mo., 01.03.2027 bis So., 07.03.2027"),
+        ((5, 14), (8, 0), "Fr., 05.03.2027, 14:00\u00a0Uhr bis Mo., 08.03.2027, 00:00\u00a0Uhr"),
+    ],
+)
+def test_a_span_is_said_as_short_as_it_can_be(start, end, said):
+    first, last = (datetime(2027, 3, *each, tzinfo=BERLIN).astimezone(UTC) for each in (start, end))
+
+    assert german.span(first, last, BERLIN) == said
 
 
 def test_a_moment_names_day_time_and_zone_in_one():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
@@ -13,12 +14,17 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from booking import by_hand
+from booking import by_hand, scheduling, slots
 from booking.admin import links
 from booking.admin.forms import ByHandForm, MoveForm, TimeForm
 from booking.by_hand import Objections
 from booking.errors import BookingError
 from booking.models import Booking
+from booking.slots import Interval
+from coaching_site import german
+
+# Of so many days the free times stand side by side; the next ones are a link away.
+DAYS_OFFERED = 7
 
 
 def enter(request: HttpRequest, desk: ModelAdmin[Booking]) -> HttpResponse:
@@ -58,7 +64,9 @@ def move(request: HttpRequest, desk: ModelAdmin[Booking], booking: Booking) -> H
     now = timezone.now()
     there = links.to(booking).address
     if request.method == "POST":
-        form = MoveForm(request.POST, booking=booking)
+        # A button of a free time says all that the fields would.
+        slot = request.POST.get("slot")
+        form = MoveForm(_typed(slot, booking) if slot else request.POST, booking=booking)
     else:
         local = booking.start.astimezone(booking.calendar.tz)
         form = MoveForm(booking=booking, initial={"day": local.date(), "time": local.time()})
@@ -82,7 +90,7 @@ def move(request: HttpRequest, desk: ModelAdmin[Booking], booking: Booking) -> H
         "button": "Verschieben",
         "back": there,
     }
-    return _page(request, desk, form, objections, words)
+    return _page(request, desk, form, objections, words, **_offers(request, booking, now=now))
 
 
 def _page(
@@ -91,10 +99,12 @@ def _page(
     form: TimeForm,
     objections: Objections | None,
     words: dict[str, str],
+    **more: object,
 ) -> HttpResponse:
     context: dict[str, Any] = {
         **desk.admin_site.each_context(request),
         **words,
+        **more,
         "opts": desk.opts,
         "form": form,
         "admin_form": form.as_admin_form(),
@@ -102,6 +112,49 @@ def _page(
         "findings": links.with_links(objections.findings if objections else []),
     }
     return TemplateResponse(request, "admin/booking/booking/by_hand.html", context)
+
+
+def _offers(request: HttpRequest, booking: Booking, *, now: datetime) -> dict[str, object]:
+    """The free times of the next days that have some, from the day on the address asks for."""
+    zone = booking.calendar.tz
+    offers = scheduling.offered_slots(booking.call_type, now=now, besides=booking)
+    days = slots.by_day(offers, zone)
+    try:
+        first = date.fromisoformat(request.GET.get("ab", ""))
+    except ValueError:
+        first = date.min
+    coming = [day for day in days if day >= first]
+    shown, later = coming[:DAYS_OFFERED], coming[DAYS_OFFERED:]
+    return {
+        "offers": [
+            (day, [(slot.start, _clock(slot, zone)) for slot in days[day]]) for day in shown
+        ],
+        "later": later[0] if later else None,
+        "is_later": len(coming) < len(days),
+    }
+
+
+def _clock(slot: Interval, zone: ZoneInfo) -> str:
+    """„09:00 Uhr“, with the zone's mark where the clock shows it twice."""
+    clock = german.clock(slot.start, zone)
+    wall = slot.start.astimezone(zone).replace(tzinfo=None)
+    is_doubled = len(slots.showings(wall, zone)) > 1
+    return f"{clock} ({german.zone_mark(zone, slot.start)})" if is_doubled else clock
+
+
+def _typed(slot: str, booking: Booking) -> dict[str, str]:
+    """What somebody would have typed who means this instant; nothing if it is none."""
+    try:
+        start = datetime.fromisoformat(slot).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return {}
+    wall = start.astimezone(booking.calendar.tz).replace(tzinfo=None)
+    showing = slots.showings(wall, booking.calendar.tz).index(start) + 1
+    return {
+        "day": wall.date().isoformat(),
+        "time": wall.time().isoformat("minutes"),
+        "showing": str(showing),
+    }
 
 
 def _prefilled(request: HttpRequest) -> ByHandForm:

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from django import forms
 from django.contrib.admin.helpers import AdminForm
 from django.contrib.admin.widgets import AdminRadioSelect, AdminTextareaWidget, AdminTextInputWidget
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator
 
 from booking import slots
 from booking.forms import in_one_line, one_spelling
 from booking.models import Booking, CallType
 from booking.scheduling import Guest
 from coaching_site import german
-
-FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2999, 12, 31)
-OUT_OF_REACH = "Wähle einen Tag zwischen 2000 und 2999."
+from coaching_site.native_fields import day_field, time_field
 
 
 class TimeForm(forms.Form):
@@ -32,27 +29,8 @@ class TimeForm(forms.Form):
         empty_label=None,
         error_messages={"required": "Wähle eine Gesprächsart."},
     )
-    day = forms.DateField(
-        label="Tag",
-        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
-        validators=[
-            MinValueValidator(FIRST_DAY, OUT_OF_REACH),
-            MaxValueValidator(LAST_DAY, OUT_OF_REACH),
-        ],
-        error_messages={
-            "required": "Wähle einen Tag.",
-            "invalid": "Schreib den Tag wie 24.11.2026.",
-        },
-    )
-    time = forms.TimeField(
-        label="Uhrzeit",
-        help_text="Wie die Uhr am Ort des Kalenders zeigt.",
-        widget=forms.TimeInput(format="%H:%M", attrs={"type": "time"}),
-        error_messages={
-            "required": "Gib eine Uhrzeit ein.",
-            "invalid": "Schreib die Uhrzeit wie 14:30.",
-        },
-    )
+    day = day_field("Tag")
+    time = time_field("Uhrzeit", help_text="Wie die Uhr am Ort des Kalenders zeigt.")
     showing = forms.ChoiceField(
         label="Welche der beiden?",
         required=False,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.urls import reverse
 
 from booking.diagnosis import Finding
-from booking.models import Booking, Calendar, CallType, Invoice, Withdrawal
+from booking.models import Block, Booking, Calendar, CallType, Invoice, Withdrawal
 from coaching_site import german
 
 
@@ -18,8 +18,10 @@ class Link:
     text: str
 
 
-def to(what: Booking | CallType | Calendar | Invoice | Withdrawal) -> Link:
+def to(what: Booking | CallType | Calendar | Block | Invoice | Withdrawal) -> Link:
     """The page of one thing in the admin, with a text that says what it is."""
+    if isinstance(what, Block):
+        return Link(reverse("admin:calendar_unblock", args=[what.pk]), "Sperre aufheben")
     name = what._meta.model_name
     text = f"{what._meta.verbose_name} „{what}“"
     if isinstance(what, Booking):

@@ -3,6 +3,7 @@
 from booking.models.bookings import Booking, Notification
 from booking.models.calendar import (
     OFFERED,
+    Block,
     Calendar,
     CallType,
     DateOverride,
@@ -30,6 +31,7 @@ __all__ = [
     "Alarm",
     "Answer",
     "BillingAddress",
+    "Block",
     "Booking",
     "BusyFeed",
     "BusyTime",

@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.utils.crypto import constant_time_compare
 
 from booking import public_holidays
-from booking.slots import Hours, Terms, Window
+from booking.slots import Hours, Interval, Terms, Window
 from coaching_site import compiled, german
 from pages.models import Practice
 
@@ -49,14 +49,14 @@ DAY = timedelta(days=1)
 
 # A weekday's windows have no dates, an exception's have no weekday.
 PLAN = """
-    SELECT weekday, NULL::date AS first_day, NULL::date AS last_day, start, "end"
+    SELECT weekday, NULL::date AS first_day, NULL::date AS last_day, start, "end", false AS adds
     FROM booking_weeklyhours WHERE calendar_id = %(calendar)s
     UNION ALL
-    SELECT NULL, first_day, last_day, start, "end" FROM booking_dateoverride
+    SELECT NULL, first_day, last_day, start, "end", adds FROM booking_dateoverride
     WHERE calendar_id = %(calendar)s AND first_day <= %(last_day)s AND last_day >= %(first_day)s
 """
-# A row of it: weekday, first and last day, from, to.
-Planned = tuple[int | None, date, date, time | None, time]
+# A row of it: weekday, first and last day, from, to, whether it comes on top of the day's hours.
+Planned = tuple[int | None, date, date, time | None, time, bool]
 
 
 @cache
@@ -187,15 +187,21 @@ class Calendar(models.Model):
         """What the rows of the plan, and the holidays, make of these dates."""
         weekly: dict[int, list[Window]] = {}
         overrides: dict[date, list[Window]] = {}
-        for weekday, first_day, last_day, start, end in plan:
+        additions: dict[date, list[Window]] = {}
+        for weekday, first_day, last_day, start, end, adds in plan:
             windows = [] if start is None else [Window(_minute(start), _minute(end))]
             if weekday is not None:
                 weekly.setdefault(weekday, []).extend(windows)
-            else:
-                for day in _days(max(first_day, first), min(last_day, last)):
-                    overrides.setdefault(day, []).extend(windows)
+                continue
+            days = additions if adds else overrides
+            for day in _days(max(first_day, first), min(last_day, last)):
+                days.setdefault(day, []).extend(windows)
         closed: dict[date, list[Window]] = {day: [] for day in self.closed_holidays(first, last)}
-        return Hours(self.tz, weekly, closed | overrides)
+        hours = Hours(self.tz, weekly, closed | overrides)
+        if not additions:
+            return hours
+        more = {day: [*hours.windows_on(day), *windows] for day, windows in additions.items()}
+        return Hours(self.tz, weekly, {**hours.overrides, **more})
 
     def public_holidays(self, first: date, last: date) -> dict[date, str]:
         """The public holidays of these dates and their names, open or not."""
@@ -260,7 +266,7 @@ class DateOverrideQuerySet(models.QuerySet["DateOverride"]):
 
 
 class DateOverride(models.Model):
-    """Days on which the weekly plan does not count: closed, or open at other times."""
+    """Days on which the weekly plan does not count: closed, or open at other times or longer."""
 
     calendar = models.ForeignKey(
         Calendar, models.CASCADE, related_name="overrides", verbose_name="Kalender"
@@ -271,6 +277,12 @@ class DateOverride(models.Model):
         "von", null=True, blank=True, help_text="Beide Zeiten leer lassen: geschlossen."
     )
     end = models.TimeField("bis", null=True, blank=True, help_text="00:00 ist Mitternacht.")
+    adds = models.BooleanField(
+        "zusätzlich",
+        default=False,
+        db_default=False,
+        help_text="Kommt zu den Sprechzeiten dazu, statt sie zu ersetzen.",
+    )
     note = models.CharField(
         "Notiz", max_length=120, blank=True, help_text="Nur für dich, zum Beispiel „Urlaub“."
     )
@@ -293,10 +305,59 @@ class DateOverride(models.Model):
                 | Q(start__isnull=False, end__isnull=False),
                 violation_error_message="Gib beide Zeiten an oder keine.",
             ),
+            models.CheckConstraint(
+                name="override_adds_only_open_time",
+                condition=Q(adds=False) | Q(start__isnull=False),
+                violation_error_message="Zusätzlich offen braucht beide Zeiten.",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{german.plain_date(self.first_day)}–{german.plain_date(self.last_day)}"
+
+
+class BlockQuerySet(models.QuerySet["Block"]):
+    def in_calendar(self, calendar: Calendar) -> BlockQuerySet:
+        return self.filter(calendar=calendar)
+
+    def touching(self, span: Interval) -> BlockQuerySet:
+        return self.filter(start__lt=span.end, end__gt=span.start)
+
+
+class Block(models.Model):
+    """Time the coach took out of the calendar, whatever the hours say. Calls already in it stay."""
+
+    calendar = models.ForeignKey(
+        Calendar, models.CASCADE, related_name="blocks", verbose_name="Kalender"
+    )
+    start = models.DateTimeField("Beginn")
+    end = models.DateTimeField("Ende")
+    note = models.CharField("Notiz", max_length=120, blank=True)
+
+    objects = BlockQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "gesperrte Zeit"
+        verbose_name_plural = "gesperrte Zeiten"
+        ordering = ["start", "pk"]
+        # Whoever may add and delete exceptions may block: there are no permissions of its own.
+        default_permissions = ()
+        # What ends after a moment is little, however long the past.
+        indexes = [models.Index("calendar", "end", name="block_calendar_end")]
+        constraints = [
+            models.CheckConstraint(
+                name="block_start_before_end",
+                condition=Q(start__lt=F("end")),
+                violation_error_message="Das Ende liegt nicht nach dem Beginn.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return german.span(self.start, self.end, self.calendar.tz)
+
+    @property
+    def span(self) -> Interval:
+        return Interval(self.start, self.end)
 
 
 class CallTypeQuerySet(models.QuerySet["CallType"]):

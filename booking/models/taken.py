@@ -1,4 +1,4 @@
-"""What decides about a span of a calendar: its plan, its bookings and other calendars' busy times."""
+"""What decides about a span of a calendar: its plan, bookings, blocks, other calendars' busy times."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from coaching_site import compiled
 # What the querysets say, but in SQL: every page and every hold asks this, and to build the
 # queryset costs Python more time than to answer costs Postgres. No call lasts a whole day, so the
 # index by start finds the few of a span, however long the past and however many the calendars.
-# Busy times have no pauses of their own and do not count toward limits.
+# Busy times and blocks have no pauses of their own and do not count toward limits.
 TAKEN = """
     SELECT start, "end", buffer_before, buffer_after, true FROM booking_booking
     WHERE calendar_id = %(calendar)s AND status = ANY(%(taking)s)
@@ -26,10 +26,13 @@ TAKEN = """
     JOIN booking_busyfeed AS feed ON feed.id = busy.feed_id
     WHERE feed.calendar_id = %(calendar)s AND feed.is_active
     AND busy.start < %(last)s AND busy."end" > %(first)s
+    UNION ALL
+    SELECT start, "end", 0, 0, false FROM booking_block
+    WHERE calendar_id = %(calendar)s AND start < %(last)s AND "end" > %(first)s
 """
-# Both answers in one trip: a row has either its five columns of the plan or those of what is taken.
+# Both answers in one trip: a row has either its six columns of the plan or those of what is taken.
 PLAN_AND_TAKEN = f"SELECT * FROM ({PLAN}) AS plan FULL JOIN ({TAKEN}) AS taken ON false"  # noqa: S608
-PLAN_COLUMNS = 5
+PLAN_COLUMNS = 6
 
 # The dates of the plan reach beyond the span: zones differ by up to a day, and windows that begin
 # on the dates before reach in.

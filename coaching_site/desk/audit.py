@@ -45,6 +45,7 @@ WATCHED: dict[str, tuple[str, ...]] = {
     "booking_calendar": ("feed_secret", "feed_etag"),
     "booking_weeklyhours": (),
     "booking_dateoverride": ("note",),
+    "booking_block": ("note",),
     "booking_calltype": ("secret", "description", "preparation"),
     "booking_question": (),
     "booking_oneofflink": ("secret", "note"),

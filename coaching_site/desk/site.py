@@ -19,6 +19,7 @@ from django.views.decorators.cache import never_cache
 from coaching_site import limits, networks
 from coaching_site.desk import (
     audit,
+    calendar_pages,
     navigation,
     set_up_pages,
     sign_in,
@@ -54,6 +55,7 @@ class DeskSite(AdminSite):
             path("zwei-schritte/einrichten/", pages.set_up, name="two_factor_set_up"),
             path("zwei-schritte/codes/", self.admin_view(pages.new_codes), name="recovery_codes"),
             *set_up_pages.urls(self.admin_view),
+            *calendar_pages.urls(self.admin_view),
         ]
         return [*own, *super().get_urls()]
 

@@ -34,6 +34,11 @@ def short_date(day: date) -> str:
 
 
 @register.filter(expects_localtime=True)
+def brief_date(day: date) -> str:
+    return german.brief_date(day)
+
+
+@register.filter(expects_localtime=True)
 def date_in_words(day: date) -> str:
     return german.date_in_words(day)
 

@@ -16,6 +16,7 @@ from booking import scheduling
 from booking.errors import SlotTaken
 from booking.models import (
     OFFERED,
+    Block,
     Booking,
     BusyFeed,
     BusyTime,
@@ -283,9 +284,14 @@ def test_plan_and_taken_time_are_one_query_and_what_each_says_alone(call_type, h
     closed = DateOverride(calendar=calendar, first_day=NINE.date(), last_day=span.end.date())
     later = DateOverride(calendar=calendar, first_day=NINE.date(), last_day=NINE.date())
     later.start, later.end = time(15), time(17)
-    DateOverride.objects.bulk_create([closed, later])
+    evening = DateOverride(
+        calendar=calendar, first_day=NINE.date(), last_day=NINE.date(), adds=True
+    )
+    evening.start, evening.end = time(18), time(20)
+    DateOverride.objects.bulk_create([closed, later, evening])
     feed = BusyFeed.objects.create(calendar=calendar, name="Privat", url="https://a.example/")
     BusyTime.objects.create(feed=feed, start=span.start - timedelta(days=1), end=NINE)
+    Block.objects.create(calendar=calendar, start=NINE, end=span.end + timedelta(days=9))
 
     with CaptureQueriesContext(connection) as asked:
         hours, taken = hours_and_taken(calendar, span, now=now)
@@ -294,9 +300,11 @@ def test_plan_and_taken_time_are_one_query_and_what_each_says_alone(call_type, h
     assert hours == calendar.hours((span.start - MARGIN).date(), (span.end + MARGIN).date())
     busy = BusyTime.objects.counting_in(calendar).touching(span).get()
     booked = Booking.objects.in_calendar(calendar).taking_time(now).touching(span)
-    assert sorted(taken, key=lambda block: block.end) == [
+    block = Block.objects.in_calendar(calendar).touching(span).get()
+    assert sorted(taken, key=lambda each: each.end) == [
         Taken(busy.start, busy.end),
         *(booking.taken() for booking in booked),
+        Taken(block.start, block.end),
     ]
 
 
