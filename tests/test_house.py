@@ -44,7 +44,14 @@ FLOORS = {
         "wording",
         "postgres_programs",
     ),
-    1: ("models", "import_models", "issue_models", "legal_models", "testimonial_models"),
+    1: (
+        "models",
+        "counting_models",
+        "import_models",
+        "issue_models",
+        "legal_models",
+        "testimonial_models",
+    ),
     2: (
         "mail",
         "ics",
@@ -60,6 +67,7 @@ FLOORS = {
         "portraits",
         "pictures",
         "kept",
+        "counters",
         "news",
         "consent",
         "inbox",
