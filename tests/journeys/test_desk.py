@@ -19,7 +19,7 @@ LISTS = [
     "desk/personrequest/",
     "desk/personrequest/person/",
     "newsletter/subscriber/",
-    "newsletter/subscriber/wachstum/",
+    "zahlen/",
     "newsletter/import/add/",
     "pages/legaltext/",
     "pages/legaltext/terms/bearbeiten/",
