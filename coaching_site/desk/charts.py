@@ -161,7 +161,7 @@ def _column(
 def _bar(
     x: float, y: float, width: float, height: float, kind: str, hatch: str = ""
 ) -> SafeString | str:
-    if height == 0:
+    if not (width and height):
         return ""
     if height < THINNEST:
         y, height = (y - THINNEST + height if kind == "up" else y), THINNEST
