@@ -78,6 +78,16 @@ def month(day: date) -> str:
     return f"{MONTHS[day.month - 1]} {day.year}"
 
 
+def short_month(day: date) -> str:
+    """„Nov 26“: below a chart, where there is room for no more."""
+    return f"{MONTHS[day.month - 1][:3]} {day:%y}"
+
+
+def short_day(day: date) -> str:
+    """„23.11.“: below a chart, where the year is clear."""
+    return f"{day:%d.%m.}"
+
+
 def clock(moment: datetime, zone: tzinfo) -> str:
     """„14:30 Uhr“ in the given zone."""
     return wall_clock(moment.astimezone(zone).time())
@@ -210,6 +220,14 @@ def number(count: int) -> str:
     return f"{count:,}".replace(",", ".")
 
 
+def share(part: int, whole: int) -> str:
+    """„4,2 %“, and „–“ of nothing."""
+    if whole == 0:
+        return "–"
+    tenths = round(part * 1000 / whole)
+    return f"{number(tenths // 10)},{tenths % 10}{NBSP}%"
+
+
 class NoAmount(ValueError):
     """What somebody wrote is no amount of money; the sentence says how to write one."""
 
@@ -217,6 +235,11 @@ class NoAmount(ValueError):
 def euros(cents: int) -> str:
     """„1.234,50 €“ from integer cents."""
     return f"{amount(cents)}{NBSP}€"
+
+
+def whole_euros(cents: int) -> str:
+    """„1.500 €“: beside a chart, whose scale has no cents."""
+    return f"{number(cents // 100)}{NBSP}€"
 
 
 def amount(cents: int) -> str:

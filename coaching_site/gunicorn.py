@@ -2,6 +2,8 @@
 
 import os
 
+from coaching_site import counters
+
 wsgi_app = "coaching_site.wsgi"
 bind = f"{os.environ.get('BIND_HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 worker_class = "gthread"
@@ -21,3 +23,8 @@ errorlog = "-"
 loglevel = os.environ.get("GUNICORN_LOG_LEVEL", "warning")
 # It would open a control socket in the home folder.
 control_socket_disable = True
+
+
+def worker_exit(server: object, worker: object) -> None:
+    """What a worker has counted is written down before it goes."""
+    counters.write()

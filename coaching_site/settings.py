@@ -106,6 +106,8 @@ PROCRASTINATE_WORKER_DEFAULTS = {"concurrency": 4, "shutdown_graceful_timeout": 
 
 # Public pages are kept until Postgres tells of a change. Tests that roll back never tell.
 LISTENS_FOR_NEWS = ENV.profile != "test"
+# How often pages are shown is written down every minute. Tests write when they want to.
+WRITES_COUNTS = ENV.profile != "test"
 
 # --- language and time ----------------------------------------------------------------------
 LANGUAGE_CODE = "de"

@@ -24,7 +24,6 @@ from coaching_site.desk.read_only import ReadOnly
 from newsletter import (
     addresses,
     feedback,
-    growth,
     preferences,
     subscriptions,
     suppressions,
@@ -39,8 +38,6 @@ from newsletter.models import Consent, Event, Subscriber, Suppression
 from newsletter.views.common import json_file
 from pages.models import Practice
 
-# The drawing's own units; the page scales it.
-CHART_WIDTH, CHART_HEIGHT, BAR_GAP = 720, 200, 4
 LAST_MAILS = 20  # of a person's issues, on their page
 
 PersonView = Callable[[HttpRequest, Subscriber], HttpResponse]
@@ -149,19 +146,8 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
         return super().change_view(request, object_id, form_url, context)
 
     def growth_view(self, request: HttpRequest) -> HttpResponse:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        now = timezone.now()
-        months = growth.months(now=now)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Wachstum",
-            "opts": self.opts,
-            "figures": growth.figures(now=now),
-            "months": months,
-            "chart": _chart(months),
-        }
-        return TemplateResponse(request, "admin/newsletter/subscriber/growth.html", context)
+        """Where the figures of the list once were; they stand beside the others now."""
+        return redirect(f"{reverse('admin:figures')}#abos")
 
     def proof_view(self, request: HttpRequest, person: Subscriber) -> HttpResponse:
         """Every consent with all that proves it, for paper."""
@@ -453,25 +439,6 @@ def _history(person: Subscriber) -> dict[str, object]:
         "is_blocked": suppressions.is_blocked(person.address_key),
         "is_on_the_list": person.status != Subscriber.Status.UNSUBSCRIBED,
     }
-
-
-def _chart(months: list[growth.Month]) -> dict[str, object]:
-    """Bars to draw: where each begins, how high it is, and what it stands for."""
-    most = max((month.readers for month in months), default=0) or 1
-    width = CHART_WIDTH / len(months)
-    bars = []
-    for number, month in enumerate(months):
-        height = round(CHART_HEIGHT * month.readers / most)
-        bars.append(
-            {
-                "x": round(number * width + BAR_GAP / 2, 1),
-                "y": CHART_HEIGHT - height,
-                "width": round(min(width - BAR_GAP, 60), 1),
-                "height": height,
-                "month": month,
-            }
-        )
-    return {"width": CHART_WIDTH, "height": CHART_HEIGHT, "bars": bars, "most": most}
 
 
 def _read(text: str) -> Address | None:

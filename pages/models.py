@@ -12,10 +12,11 @@ from django.db.models import Q
 from django.utils import timezone
 
 from coaching_site import vat
+from pages.counting_models import DailyCount
 from pages.legal_models import LegalText, unfinished
 from pages.testimonial_models import Testimonial
 
-__all__ = ["LegalText", "Practice", "Testimonial"]
+__all__ = ["DailyCount", "LegalText", "Practice", "Testimonial"]
 
 # A USt-IdNr. has no dash; a W-IdNr. does, and may not take its place on an invoice (UStG § 14 (4) 2).
 VAT_ID = re.compile(r"[A-Z]{2}[0-9A-Z]+")

@@ -20,12 +20,12 @@ from django.views.decorators.http import require_safe
 
 from booking import scheduling
 from booking.models import CallType
-from coaching_site import kept
+from coaching_site import counters, kept
 from newsletter.models import Issue
 from pages import legal, structured_data
 from pages.legal import LegalVersion
 from pages.legal_models import LegalText
-from pages.models import Practice, Testimonial
+from pages.models import DailyCount, Practice, Testimonial
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +53,7 @@ same_for_everyone = kept.until_it_changes(query_counts=False)
 
 
 @require_safe
+@counters.counted(DailyCount.What.LANDING)
 @same_for_everyone
 def landing(request: HttpRequest) -> HttpResponse:
     calls = list(CallType.objects.offered())

@@ -15,7 +15,8 @@ from booking import scheduling, slots
 from booking.models import OFFERED, CallType
 from booking.slots import Interval
 from booking.views.visitor import Visitor, find_call, kindly_if_over, visitor_of
-from coaching_site import kept, links
+from coaching_site import counters, kept, links
+from pages.models import DailyCount
 
 DAYS_A_PAGE = 10
 NOON = 12
@@ -80,6 +81,7 @@ def _days(
 
 
 @require_safe
+@counters.counted(DailyCount.What.TIMES)
 @kept.until_it_changes()
 @kindly_if_over
 def times(request: HttpRequest, address: str, day: date) -> HttpResponse:

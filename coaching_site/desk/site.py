@@ -20,6 +20,7 @@ from coaching_site import limits, networks
 from coaching_site.desk import (
     audit,
     calendar_pages,
+    figures_pages,
     navigation,
     set_up_pages,
     sign_in,
@@ -56,6 +57,7 @@ class DeskSite(AdminSite):
             path("zwei-schritte/codes/", self.admin_view(pages.new_codes), name="recovery_codes"),
             *set_up_pages.urls(self.admin_view),
             *calendar_pages.urls(self.admin_view),
+            *figures_pages.urls(self.admin_view),
         ]
         return [*own, *super().get_urls()]
 

@@ -24,6 +24,8 @@ BARE = "/bare/"
 READY = "/ready/"
 PAGES = ("/", "/angebot/", MONTH, "/newsletter/archiv/", "/datenschutz/")
 LISTENING_SECONDS = 10
+# A person's visit is counted, and that is part of what a page costs.
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 
 class Site:
@@ -35,7 +37,12 @@ class Site:
 
     def get(self, path: str, *, status: str = "200 OK", **headers: str) -> dict[str, str]:
         """Asks for a page, expects that status and returns the answer's header fields."""
-        asked = {"host": "localhost", "accept-encoding": "br, gzip", **headers}
+        asked = {
+            "host": "localhost",
+            "accept-encoding": "br, gzip",
+            "user-agent": BROWSER,
+            **headers,
+        }
         environ = RequestFactory(headers=asked).get(path).environ
         said: list[str] = []
         fields: dict[str, str] = {}

@@ -24,7 +24,7 @@ LISTS = [
     "kalender/sperren/",
     "kalender/oeffnen/",
     "newsletter/subscriber/",
-    "newsletter/subscriber/wachstum/",
+    "zahlen/",
     "newsletter/import/add/",
     "pages/legaltext/",
     "pages/legaltext/terms/bearbeiten/",
