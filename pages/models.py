@@ -13,9 +13,10 @@ from django.utils import timezone
 
 from coaching_site import vat
 from pages.legal_models import LegalText, unfinished
+from pages.mail_wording_models import MailWording
 from pages.testimonial_models import Testimonial
 
-__all__ = ["LegalText", "Practice", "Testimonial"]
+__all__ = ["LegalText", "MailWording", "Practice", "Testimonial"]
 
 # A USt-IdNr. has no dash; a W-IdNr. does, and may not take its place on an invoice (UStG § 14 (4) 2).
 VAT_ID = re.compile(r"[A-Z]{2}[0-9A-Z]+")
