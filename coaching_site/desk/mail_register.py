@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
@@ -79,17 +79,46 @@ def shown(wanted: Mail, *, now: datetime, own: Words | None = None) -> EmailMult
     """
     with transaction.atomic(), mail.holding_back() as messages:
         if own is not None:
-            _word(wanted.key, own)
+            reword(wanted, own)
         wanted.send(now)
         transaction.set_rollback(True)
     [message] = messages
     return message
 
 
-def _word(key: str, own: Words) -> None:
-    MailWording.objects.filter(key=key).delete()
-    if own != Words():
-        MailWording.objects.create(key=key, **vars(own))
+def trial(wanted: Mail, *, to: str, now: datetime) -> EmailMultiAlternatives:
+    """The mail as a copy for this address, which says of itself that it is one.
+
+    Without calendar files, or the example would stand in somebody's calendar; without the buttons
+    that mail programs show for leaving a list.
+    """
+    message = shown(wanted, now=now)
+    message.to = [to]
+    message.subject = f"[Probe] {message.subject}"
+    message.alternatives = [each for each in message.alternatives if not _is_calendar(each)]
+    message.attachments = [each for each in message.attachments if not _is_calendar(each)]
+    message.extra_headers = {
+        "Message-ID": mail.message_id(f"trial/{wanted.key}/{now.isoformat()}"),
+        "Auto-Submitted": "auto-generated",
+    }
+    return message
+
+
+def reword(wanted: Mail, own: Words) -> None:
+    """Let these words stand in it from now on; with none of them the house's."""
+    if own == Words():
+        MailWording.objects.filter(key=wanted.key).delete()
+        return
+    MailWording.objects.bulk_create(
+        [MailWording(key=wanted.key, **vars(own))],
+        update_conflicts=True,
+        unique_fields=["key"],
+        update_fields=list(vars(own)),
+    )
+
+
+def _is_calendar(part: Any) -> bool:
+    return str(part.mimetype).startswith("text/calendar")
 
 
 def by_group() -> Iterator[tuple[Group, list[Mail]]]:
