@@ -53,6 +53,7 @@ class Mail:
     key: str
     name: str
     group: Group
+    # Completes „An …“.
     to: str
     when: str
     send: Send
@@ -143,7 +144,7 @@ def _mails() -> Iterator[Mail]:
 
 
 def _about_calls() -> Iterator[Mail]:
-    of, guest = Group.CALLS, "Gast"
+    of, guest = Group.CALLS, "deinen Gast"
     yield Mail(
         "booking.confirmation_guest",
         "Bestätigung",
@@ -203,7 +204,7 @@ def _about_calls() -> Iterator[Mail]:
 
 
 def _about_money() -> Iterator[Mail]:
-    of, guest = Group.MONEY, "Gast"
+    of, guest = Group.MONEY, "deinen Gast"
     yield Mail(
         "booking.invoice_guest",
         "Rechnung",
@@ -231,7 +232,7 @@ def _about_money() -> Iterator[Mail]:
 
 
 def _about_withdrawals() -> Iterator[Mail]:
-    of, author = Group.WITHDRAWAL, "wer widerruft"
+    of, author = Group.WITHDRAWAL, "die Person, die widerruft"
     yield Mail(
         "booking.withdrawal_receipt",
         "Eingangsbestätigung",
@@ -244,7 +245,7 @@ def _about_withdrawals() -> Iterator[Mail]:
         "booking.withdrawal_warning",
         "Hinweis an die Adresse der Buchung",
         of,
-        "Gast",
+        "die Adresse der Buchung",
         "Wenn ein Widerruf zu einer Buchung passt, aber von einer anderen Adresse kommt.",
         _with(samples.withdrawal_of_a_stranger, booking_mail.withdrawal_warning),
     )
@@ -267,7 +268,7 @@ def _about_withdrawals() -> Iterator[Mail]:
 
 
 def _about_the_list() -> Iterator[Mail]:
-    of, reader = Group.LIST, "Abo"
+    of, reader = Group.LIST, "die eingetragene Adresse"
     yield Mail(
         "newsletter.confirm",
         "Anmeldung bestätigen",
@@ -298,8 +299,8 @@ def _about_the_list() -> Iterator[Mail]:
         "newsletter.move",
         "Neue Adresse bestätigen",
         of,
-        reader,
-        "Wenn jemand in den Einstellungen eine neue Adresse angibt; sie geht an die neue.",
+        "die neue Adresse",
+        "Wenn jemand in den Einstellungen eine neue Adresse angibt.",
         lambda now: newsletter_mail.send_move(
             samples.wish_to_move(now), token=samples.LINK, expires_at=now + samples.IN_TWO_WEEKS
         ),
@@ -316,7 +317,7 @@ def _about_the_list() -> Iterator[Mail]:
         "desk.person_link",
         "Link zu den eigenen Daten",
         of,
-        "wer fragt",
+        "die Person, die fragt",
         "Wenn jemand sehen oder löschen will, was gespeichert ist.",
         lambda now: desk_mail.send_person_link(samples.person_link(now), token=samples.LINK),
     )
