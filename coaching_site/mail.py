@@ -36,9 +36,6 @@ class Deferred(Exception):
     """The mail server asks to come back later (a 4xx answer)."""
 
 
-# Where mails go that are only looked at.
-_held_back: ContextVar[list[EmailMultiAlternatives] | None] = ContextVar("held_back", default=None)
-
 # Refusals of a mailbox that stay: no such user, moved, name not allowed, transaction failed.
 FOR_GOOD = (550, 551, 553, 554)
 
@@ -58,6 +55,17 @@ class Alternative:
 
     content: str
     mimetype: str
+
+
+@dataclass(frozen=True)
+class Held:
+    """Mails that are only looked at, and what stands in them instead of the saved words."""
+
+    messages: list[EmailMultiAlternatives]
+    words: Words | None
+
+
+_held: ContextVar[Held | None] = ContextVar("held", default=None)
 
 
 def send(
@@ -91,22 +99,25 @@ def send(
         message.attach_alternative(form.content, form.mimetype)
     for file in attachments:
         message.attach(file.name, file.content, file.mimetype)
-    held_back = _held_back.get()
-    if held_back is None:
+    held = _held.get()
+    if held is None:
         hand_over(message)
     else:
-        held_back.append(message)
+        held.messages.append(message)
 
 
 @contextmanager
-def holding_back() -> Iterator[list[EmailMultiAlternatives]]:
-    """What this block sends is kept in the list instead, whole as it would leave: to look at it."""
-    messages: list[EmailMultiAlternatives] = []
-    before = _held_back.set(messages)
+def holding_back(words: Words | None = None) -> Iterator[list[EmailMultiAlternatives]]:
+    """What this block sends is kept in the list instead, whole as it would leave: to look at it.
+
+    With `words` as if they were the coach's own, whatever is saved.
+    """
+    held = Held([], words)
+    before = _held.set(held)
     try:
-        yield messages
+        yield held.messages
     finally:
-        _held_back.reset(before)
+        _held.reset(before)
 
 
 def compose(
@@ -154,8 +165,15 @@ def _words(template: str, names: Mapping[str, str]) -> Words:
     mail = mail_wording.OPEN.get(key)
     if mail is None:
         return Words()
-    own = MailWording.objects.filter(key=key).first()
-    return mail_wording.filled(mail, own.words if own else Words(), names)
+    return mail_wording.filled(mail, _own_words(key), names)
+
+
+def _own_words(key: str) -> Words:
+    held = _held.get()
+    if held is not None and held.words is not None:
+        return held.words
+    row = MailWording.objects.filter(key=key).first()
+    return row.words if row else Words()
 
 
 def message_id(key: str) -> str:

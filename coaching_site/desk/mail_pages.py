@@ -91,13 +91,13 @@ def one(request: HttpRequest, wanted: Mail) -> HttpResponseBase:
         if "save" in request.POST:
             return _keep(request, wanted, words)
     unsaved = words if words != saved else None
-    message = mail_register.shown(wanted, now=timezone.now(), own=unsaved)
+    message = mail_register.shown(wanted, now=timezone.now(), own=words)
     context = {
         "mail": wanted,
         "message": message,
         "files": [file.filename for file in _files(message)],
         "form": form,
-        "house_subject": _house_subject(wanted, message, words),
+        "house_subject": "" if words.subject else message.subject,
         "is_worded": saved != Words(),
         "is_unsaved": unsaved is not None,
         "doubts": mail_wording.doubts(wanted.key, words),
@@ -185,13 +185,6 @@ def _saved(wanted: Mail) -> Words:
 
 def _files(message: EmailMultiAlternatives) -> list[Any]:
     return list(message.attachments)
-
-
-def _house_subject(wanted: Mail, message: EmailMultiAlternatives, words: Words) -> str:
-    """What the mail would be called without words of the coach's own."""
-    if words.subject:
-        message = mail_register.shown(wanted, now=timezone.now(), own=Words())
-    return str(message.subject)
 
 
 def _frame(wanted: Mail, unsaved: Words | None, **asked: str) -> str:

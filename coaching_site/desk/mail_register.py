@@ -18,7 +18,7 @@ from coaching_site.desk import mail_samples as samples
 from newsletter import mail as newsletter_mail
 from pages import mail_wording
 from pages.mail_wording import Words
-from pages.models import MailWording
+from pages.models import MailWording, Practice
 
 Sample = TypeVar("Sample")
 # Sends a mail with what `mail_samples` has, as of the moment it is given.
@@ -78,9 +78,7 @@ def shown(wanted: Mail, *, now: datetime, own: Words | None = None) -> EmailMult
 
     Nothing of it stays: whatever is written for it is rolled back.
     """
-    with transaction.atomic(), mail.holding_back() as messages:
-        if own is not None:
-            reword(wanted, own)
+    with Practice.asked_once(), transaction.atomic(), mail.holding_back(own) as messages:
         wanted.send(now)
         transaction.set_rollback(True)
     [message] = messages
