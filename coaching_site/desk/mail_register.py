@@ -197,7 +197,7 @@ def _about_calls() -> Iterator[Mail]:
         of,
         guest,
         "Nach dem Gespräch, einmal, nur an Gäste, die beim Buchen zugestimmt haben.",
-        _with(samples.booking, booking_mail.follow_up_to_guest),
+        _with(samples.over, booking_mail.follow_up_to_guest),
     )
 
 

@@ -88,6 +88,12 @@ def booking(now: datetime, **changes: Any) -> Booking:
     return Booking(**{**usual, **changes})
 
 
+def over(now: datetime) -> Booking:
+    """A call that took place the day before."""
+    start = _at_ten(now - timedelta(days=1), Calendar())
+    return booking(now, start=start, end=start + HOUR)
+
+
 def request(now: datetime, **changes: Any) -> Booking:
     """A call that is asked for and costs nothing."""
     free = {"price_cents": 0, "deposit_cents": 0, "paid_cents": 0}
@@ -208,7 +214,7 @@ def refunded(now: datetime) -> tuple[Booking, Refund]:
 
 
 def final_invoice(now: datetime) -> tuple[Booking, Invoice]:
-    whole = booking(now)
+    whole = over(now)
     due_on = timezone.localdate(now) + IN_TWO_WEEKS
     return whole, invoice(whole, now, Invoice.Kind.INVOICE, deposit_id=None, due_on=due_on)
 

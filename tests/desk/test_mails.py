@@ -232,7 +232,8 @@ def test_a_server_that_refuses_is_told_in_a_sentence(client, mailbox):
 
     def told(answer: str) -> str:
         mailbox.refuse_with = answer
-        return client.post(address(REMINDER, "probe"), follow=True).content.decode()
+        page: bytes = client.post(address(REMINDER, "probe"), follow=True).content
+        return page.decode()
 
     assert "Stimmt die Adresse?" in told("550 5.1.1 no such user")
     assert "versuch es später" in told("451 4.3.0 later")

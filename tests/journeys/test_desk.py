@@ -25,6 +25,8 @@ LISTS = [
     "pages/legaltext/terms/bearbeiten/",
     "pages/legaltext/terms/veroeffentlichen/",
     "pages/legaltext/terms/fassungen/",
+    "mails/",
+    "mails/booking.confirmation_guest/",
     "zwei-schritte/",
     "zwei-schritte/einrichten/",
 ]
