@@ -14,7 +14,7 @@ from booking import ics
 from booking.models import Alarm, Booking, BusyFeed, Calendar, Invoice, Order, Refund, Withdrawal
 from booking.models.orders import contract_texts
 from booking.models.withdrawals import GERMAN_TIME
-from coaching_site import links, mail
+from coaching_site import german, links, mail
 from pages import legal
 from pages.legal_models import LegalText
 from pages.models import Practice
@@ -365,7 +365,20 @@ def _send(
         f"/{_instant(booking.start)}/{booking.sequence}",
         alternatives=alternatives,
         attachments=[*attachments, *legal_papers, *files],
+        names=_names(booking),
     )
+
+
+def _names(booking: Booking) -> dict[str, str]:
+    """What the coach's own words in a mail to this guest may name."""
+    here, there = booking.calendar.tz, booking.guest_zone
+    clock = german.clock if here.key == there.key else german.clock_and_zone
+    return {
+        "name": booking.first_name,
+        "tag": german.long_date(booking.start.astimezone(there).date(), year=False),
+        "uhrzeit": clock(booking.start, there),
+        "art": booking.call_type.title,
+    }
 
 
 def _legal_papers(booking: Booking) -> list[mail.Attachment]:

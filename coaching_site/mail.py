@@ -9,7 +9,9 @@ import hashlib
 import smtplib
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from email.utils import parseaddr
 from pathlib import Path
@@ -21,7 +23,9 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.template.loader import render_to_string
 
 from coaching_site.jobs import Hopeless
-from pages.models import Practice
+from pages import mail_wording
+from pages.mail_wording import Words
+from pages.models import MailWording, Practice
 
 
 class Undeliverable(Hopeless):
@@ -57,6 +61,17 @@ class Alternative:
     mimetype: str
 
 
+@dataclass(frozen=True)
+class Held:
+    """Mails that are only looked at, and what stands in them instead of the saved words."""
+
+    messages: list[EmailMultiAlternatives]
+    words: Words | None
+
+
+_held: ContextVar[Held | None] = ContextVar("held", default=None)
+
+
 def send(
     template: str,
     *,
@@ -67,18 +82,46 @@ def send(
     attachments: Sequence[Attachment] = (),
     alternatives: Sequence[Alternative] = (),
     headers: Mapping[str, str] | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> None:
     """Render and send one mail now. Raises Undeliverable, Deferred or OSError (nobody answered).
 
     `key` names the mail: the same key gives the same Message-ID, so a mail that had to be sent
-    twice after a crash can be recognised as one (RFC 5322 section 3.6.4).
+    twice after a crash can be recognised as one (RFC 5322 section 3.6.4). `names` is what the
+    coach's own words in it may name, see `pages.mail_wording`.
     """
-    message = compose(template, to=to, context=context, key=key, reply_to=reply_to, headers=headers)
+    message = compose(
+        template,
+        to=to,
+        context=context,
+        key=key,
+        reply_to=reply_to,
+        headers=headers,
+        names=names,
+    )
     for form in alternatives:
         message.attach_alternative(form.content, form.mimetype)
     for file in attachments:
         message.attach(file.name, file.content, file.mimetype)
-    _hand_over(message)
+    held = _held.get()
+    if held is None:
+        hand_over(message)
+    else:
+        held.messages.append(message)
+
+
+@contextmanager
+def holding_back(words: Words | None = None) -> Iterator[list[EmailMultiAlternatives]]:
+    """What this block sends is kept in the list instead, whole as it would leave: to look at it.
+
+    With `words` as if they were the coach's own, whatever is saved.
+    """
+    held = Held([], words)
+    before = _held.set(held)
+    try:
+        yield held.messages
+    finally:
+        _held.reset(before)
 
 
 def compose(
@@ -89,10 +132,19 @@ def compose(
     key: str,
     reply_to: str | None = None,
     headers: Mapping[str, str] | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> EmailMultiAlternatives:
     """Render the three parts. The imprint stands in every mail (DDG § 5)."""
-    values = {**context, "practice": Practice.current(), "site_url": settings.SITE_URL}
-    subject = render_to_string(f"{template}.subject.txt", values)
+    practice = Practice.current()
+    words = _words(template, {**(names or {}), "absender": practice.display_name})
+    values = {
+        **context,
+        "practice": practice,
+        "site_url": settings.SITE_URL,
+        "greeting": words.greeting,
+        "closing": words.closing,
+    }
+    subject = words.subject or render_to_string(f"{template}.subject.txt", values)
     values["subject"] = " ".join(subject.split())
     message = EmailMultiAlternatives(
         subject=values["subject"],
@@ -111,6 +163,23 @@ def compose(
     return message
 
 
+def _words(template: str, names: Mapping[str, str]) -> Words:
+    """What stands around the facts: nothing where the mail's own template says it all."""
+    key = mail_wording.key_of(template)
+    mail = mail_wording.OPEN.get(key)
+    if mail is None:
+        return Words()
+    return mail_wording.filled(mail, _own_words(key), names)
+
+
+def _own_words(key: str) -> Words:
+    held = _held.get()
+    if held is not None and held.words is not None:
+        return held.words
+    row = MailWording.objects.filter(key=key).first()
+    return row.words if row else Words()
+
+
 def message_id(key: str) -> str:
     """A Message-ID that depends on the key alone and tells nothing about it."""
     digest = hashlib.blake2b(key.encode(), key=settings.SECRET_KEY.encode()[:64], digest_size=16)
@@ -118,8 +187,11 @@ def message_id(key: str) -> str:
     return f"<{digest.hexdigest()}@{domain}>"
 
 
-def _hand_over(message: EmailMessage) -> None:
-    """Send, and tell a refusal by its code alone: the library's text contains the address."""
+def hand_over(message: EmailMessage) -> None:
+    """Give a mail to the server. Raises Undeliverable, Deferred or OSError.
+
+    A refusal is told by its code alone: the library's text contains the address.
+    """
     try:
         message.send()
     except smtplib.SMTPRecipientsRefused as refused:

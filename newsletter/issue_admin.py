@@ -7,9 +7,8 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 
-from csp.constants import NONE, SELF, UNSAFE_INLINE
-from csp.decorators import csp_replace, csp_update
-from django.conf import settings
+from csp.constants import SELF
+from csp.decorators import csp_update
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
@@ -23,10 +22,10 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from coaching_site import german
 from coaching_site import pictures as picture_files
+from coaching_site.mail_frames import framed
 from newsletter import issue_pages, preflight, sending_admin, writing
 from newsletter.errors import NewsletterError
 from newsletter.issue_forms import AltForm, IssueForm, MendForm, PictureForm, show_version
@@ -44,17 +43,6 @@ WRITING = [
 ]
 MENDING = [(None, {"fields": ["subject", "body", "in_archive"]})]
 PICTURES_BESIDE = 5
-
-# What a mail may do inside its frame: show itself and our pictures, and nothing else.
-MAIL_POLICY = {
-    **{directive: [NONE] for directive in settings.CONTENT_SECURITY_POLICY["DIRECTIVES"]},
-    "style-src": [UNSAFE_INLINE],
-    "img-src": [SELF, settings.SITE_URL],
-    "frame-ancestors": [SELF],
-}
-# A frame cannot be told to be dark, so the mail's own question about it is answered here.
-ASKS_FOR_DARK = "(prefers-color-scheme: dark)"
-YES, NO = "(min-width: 0)", "(max-width: 0)"
 
 
 @admin.register(Issue)
@@ -360,16 +348,7 @@ class PictureAdmin(admin.ModelAdmin[Picture]):
 def _mail(request: HttpRequest, issue: Issue) -> HttpResponseBase:
     """The mail's HTML alone, for the frames of the preview."""
     whole = placeholders.fill(_built(issue).html, _values(_name(request)), escape=escape)
-    whole = whole.replace(ASKS_FOR_DARK, YES if "dunkel" in request.GET else NO)
-    # A link opens beside the desk, not inside the frame.
-    whole = whole.replace("<head>", '<head><base target="_blank">', 1)
-
-    @xframe_options_sameorigin
-    @csp_replace(MAIL_POLICY)
-    def answer(request: HttpRequest) -> HttpResponse:
-        return HttpResponse(whole)
-
-    return answer(request)
+    return framed(request, whole)
 
 
 def _built(issue: Issue) -> Built:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import date
 
 from django.core.exceptions import ValidationError
@@ -14,12 +17,16 @@ from django.utils import timezone
 from coaching_site import vat
 from pages.counting_models import DailyCount
 from pages.legal_models import LegalText, unfinished
+from pages.mail_wording_models import MailWording
 from pages.testimonial_models import Testimonial
 
-__all__ = ["DailyCount", "LegalText", "Practice", "Testimonial"]
+__all__ = ["DailyCount", "LegalText", "MailWording", "Practice", "Testimonial"]
 
 # A USt-IdNr. has no dash; a W-IdNr. does, and may not take its place on an invoice (UStG § 14 (4) 2).
 VAT_ID = re.compile(r"[A-Z]{2}[0-9A-Z]+")
+
+
+_asked_once: ContextVar[Practice | None] = ContextVar("practice", default=None)
 
 
 def real_iban(value: str) -> None:
@@ -235,9 +242,22 @@ class Practice(models.Model):
     @classmethod
     def current(cls) -> Practice:
         """The practice's row, or an unsaved one with the defaults. Never writes."""
+        known = _asked_once.get()
+        if known is not None:
+            return known
         # Every page asks this; to build the query would cost more than to answer it.
         rows = list(cls.objects.raw("SELECT * FROM pages_practice WHERE id = 1"))
         return rows[0] if rows else cls(pk=1)
+
+    @classmethod
+    @contextmanager
+    def asked_once(cls) -> Iterator[None]:
+        """Within this block the row is read once: for whatever is filled from it in many places."""
+        token = _asked_once.set(cls.current())
+        try:
+            yield
+        finally:
+            _asked_once.reset(token)
 
     @property
     def name(self) -> str:

@@ -94,14 +94,32 @@ PROMISE = Words(
     ),
 )
 
+# UWG § 7 (2), BGH VI ZR 134/15: advertising in a mail about something else needs a consent as well.
+IN_MAILS = Words(
+    "klingt nach Werbung, und die gehört nicht in eine Mail zu einem Termin",
+    _any_of(
+        r"Newsletter\w*",
+        r"abonnier\w+",
+        r"Rabatt\w*",
+        r"Gutschein\w*",
+        r"Sonder(?:preis|angebot)\w*",
+        r"(?:mein|unser)\w* (?:neu\w+ )?(?:Angebote?|Programm|Buch|Podcast)\b",
+        r"(?:weiter)?empf(?:iehl|ehl)\w*",
+        r"bewert(?:e|et|en|ung)\w*",
+        r"folgt? mir\b",
+        r"https?://\S*",
+        r"www\.\S*",
+    ),
+)
+
 ALL = (SCARCITY, ENVIRONMENT, COURSE, PROMISE)
 
 
-def doubts(text: str) -> Iterator[Doubt]:
+def doubts(text: str, kinds: tuple[Words, ...] = ALL) -> Iterator[Doubt]:
     """What in a text should not be advertised with, word by word."""
     words = " ".join(text.replace("\u00ad", "").split())
     for sentence in DENIALS:
         words = words.replace(sentence, " ")
-    for each in ALL:
+    for each in kinds:
         for found in each.pattern.finditer(words):
             yield Doubt(found[0], each.claim)

@@ -42,6 +42,7 @@ FLOORS = {
         "markdown",
         "offering",
         "wording",
+        "mail_wording",
         "postgres_programs",
     ),
     1: (
@@ -51,6 +52,7 @@ FLOORS = {
         "issue_models",
         "legal_models",
         "testimonial_models",
+        "mail_wording_models",
     ),
     2: (
         "mail",
@@ -81,6 +83,7 @@ FLOORS = {
         "comparing",
         "own_words",
         "invoice_pdf",
+        "mail_frames",
     ),
     3: (
         "scheduling",
@@ -134,8 +137,10 @@ FLOORS = {
         "today",
         "set_up",
         "navigation",
+        "mail_register",
+        "mail_samples",
     ),
-    5: ("forms", "import_forms", "issue_forms", "native_fields", "calendar_forms"),
+    5: ("forms", "import_forms", "issue_forms", "native_fields", "calendar_forms", "mail_forms"),
     6: (
         "views",
         "admin",
@@ -155,6 +160,7 @@ FLOORS = {
         "set_up_pages",
         "calendar_pages",
         "week_grid",
+        "mail_pages",
         "commands",
         "site",
         "templatetags",

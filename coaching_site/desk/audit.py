@@ -34,6 +34,7 @@ WATCHED: dict[str, tuple[str, ...]] = {
     "auth_user": ("password",),
     "pages_practice": ("iban", "tax_number", "biography", "call_story"),
     "pages_legaltext": ("source", "text"),
+    "pages_mailwording": (),
     "pages_testimonial": (
         "text",
         "shown_as",

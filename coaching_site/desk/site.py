@@ -21,6 +21,7 @@ from coaching_site.desk import (
     audit,
     calendar_pages,
     figures_pages,
+    mail_pages,
     navigation,
     set_up_pages,
     sign_in,
@@ -58,6 +59,7 @@ class DeskSite(AdminSite):
             *set_up_pages.urls(self.admin_view),
             *calendar_pages.urls(self.admin_view),
             *figures_pages.urls(self.admin_view),
+            *mail_pages.urls(self.admin_view),
         ]
         return [*own, *super().get_urls()]
 

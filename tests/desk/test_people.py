@@ -214,7 +214,7 @@ def test_five_days_before_the_month_is_over_the_coach_is_told_once(waiting, mail
     pass_days(26, 40)
 
     (message,) = mailbox.to("coach@praxis.example")
-    assert message["Subject"] == "Bald fällig: Löschung von Daten"
+    assert message["Subject"] == "Bald fällig: Anfrage zu Daten (Löschung)"
     said = mail_server.text(message).replace("\u00a0", " ")
     assert "bis zum Donnerstag, 1. April 2027" in said
     assert f"/verwaltung/desk/personrequest/{waiting.pk}/change/" in said

@@ -30,6 +30,8 @@ LISTS = [
     "pages/legaltext/terms/bearbeiten/",
     "pages/legaltext/terms/veroeffentlichen/",
     "pages/legaltext/terms/fassungen/",
+    "mails/",
+    "mails/booking.confirmation_guest/",
     "zwei-schritte/",
     "zwei-schritte/einrichten/",
 ]
