@@ -166,6 +166,18 @@ def wait(length: timedelta) -> str:
     return "einer Minute" if whole == 1 else f"{whole}{NBSP}Minuten"
 
 
+def roughly(length: timedelta) -> str:
+    """„1 Sekunde“, „40 Sekunden“, „3 Minuten“, „2 Stunden“, „3 Tage“: how long something takes, rounded."""
+    seconds = max(1, round(length.total_seconds()))
+    if seconds < 90:
+        return f"{seconds}{NBSP}{'Sekunde' if seconds == 1 else 'Sekunden'}"
+    if seconds < 90 * 60:
+        return f"{round(seconds / 60)}{NBSP}Minuten"
+    if seconds < 36 * 3600:
+        return f"{round(seconds / 3600)}{NBSP}Stunden"
+    return f"{round(seconds / 86400)}{NBSP}Tage"
+
+
 def until_before(hours: int) -> str:
     """„bis 24 Stunden vorher“; without hours „bis zum Beginn“."""
     if hours == 0:
