@@ -126,7 +126,7 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
     ) -> HttpResponse:
         may = {
             "title": "Abos",
-            "has_export_permission": self.has_view_permission(request),
+            "has_export_permission": self.has_export_permission(request),
             "has_import_permission": request.user.has_perm("newsletter.add_import"),
         }
         return super().changelist_view(request, {**(extra_context or {}), **may})

@@ -379,5 +379,5 @@ def _papers_of(span: str) -> tuple[str, QuerySet[Invoice] | None]:
         return f"{month:%Y-%m}", Invoice.objects.of_month(month)
     year = _month(f"{span}-01")
     if year is not None:
-        return f"{year:%Y}", Invoice.objects.of_year(year.year)
+        return str(year.year), Invoice.objects.of_year(year.year)
     return "", None
