@@ -170,7 +170,8 @@ def roughly(length: timedelta) -> str:
     """„1 Sekunde“, „40 Sekunden“, „3 Minuten“, „2 Stunden“, „3 Tage“: how long something takes, rounded."""
     seconds = max(1, round(length.total_seconds()))
     if seconds < 90:
-        return f"{seconds}{NBSP}{'Sekunde' if seconds == 1 else 'Sekunden'}"
+        shown = seconds if seconds < 20 else 5 * round(seconds / 5)
+        return f"{shown}{NBSP}{'Sekunde' if shown == 1 else 'Sekunden'}"
     if seconds < 90 * 60:
         return f"{round(seconds / 60)}{NBSP}Minuten"
     if seconds < 36 * 3600:

@@ -66,9 +66,14 @@ class Progress:
 
 
 def in_words(found: Progress, unit: str, *, total_is_known: bool = True) -> str:
-    """„12.000 von 100.000 Zeilen, 8.000 in der Sekunde, noch etwa 11 Sekunden.“"""
+    """„12.000 von 100.000 Zeilen, 8.000 in der Sekunde, noch etwa 11 Sekunden.“
+
+    What is finished is only counted: „100.000 Zeilen.“
+    """
+    if found.is_finished:
+        return f"{german.number(found.total)} {unit}."
     total = f" von {german.number(found.total)}" if total_is_known else ""
-    told = [f"{german.number(min(found.done, found.total))}{total} {unit}"]
+    told = [f"{german.number(found.done)}{total} {unit}"]
     if found.left:
         told += [*_speed(found.per_second), remaining(found.left)]
     return ", ".join(told) + "."

@@ -48,9 +48,10 @@ class Item:
     words: str = ""
     is_silent: bool = False
     problem: str = ""
-    # Where a button that stops it leads, and what that button is called.
+    # Where a button that stops it leads, what it sends, and what it says.
     stop_address: str = ""
     stop_name: str = ""
+    stop_label: str = "Anhalten"
     file_address: str = ""
 
 
@@ -165,6 +166,7 @@ def _exports(request: HttpRequest, now: datetime) -> Iterator[Item]:
             problem=work.problem,
             stop_address=reverse("admin:work_deed", args=[work.pk]) if work.is_unfinished else "",
             stop_name="stop",
+            stop_label="Abbrechen",
             file_address=(
                 reverse("admin:work_file", args=[work.pk]) if is_mine and work.has_file(now) else ""
             ),
@@ -224,7 +226,7 @@ def _imports(request: HttpRequest, now: datetime) -> Iterator[Item]:
             title=run.file_name,
             state=run.get_status_display(),
             address=reverse("admin:newsletter_import_change", args=[run.pk]),
-            at=run.finished_at or run.moved_at or run.created_at,
+            at=run.finished_at or run.started_at or run.created_at,
             is_running=run.is_working,
             percent=found.percent if run.is_working else None,
             words=progress.in_words(found, "Zeilen", total_is_known=run.total is not None),

@@ -57,7 +57,8 @@ def test_it_is_never_whole_before_it_is():
     ("length", "said"),
     [
         (timedelta(), "1 Sekunde"),
-        (40 * SECOND, "40 Sekunden"),
+        (11 * SECOND, "11 Sekunden"),
+        (42 * SECOND, "40 Sekunden"),
         (100 * SECOND, "2 Minuten"),
         (timedelta(minutes=4), "4 Minuten"),
         (timedelta(hours=2), "2 Stunden"),
@@ -73,4 +74,5 @@ def test_one_sentence_says_it_all():
         f"250 von 1.000 Zeilen, 4 in der Sekunde, noch etwa 3{NBSP}Minuten."
     )
     assert in_words(at(60, 0), "Zeilen") == "0 von 1.000 Zeilen."
+    assert in_words(at(60, 1000), "Zeilen") == "1.000 Zeilen."
     assert in_words(at(60, 5), "Zeilen", total_is_known=False).startswith("5 Zeilen, 5 in der Min")

@@ -25,6 +25,7 @@ LISTS = [
     "pages/legaltext/terms/bearbeiten/",
     "pages/legaltext/terms/veroeffentlichen/",
     "pages/legaltext/terms/fassungen/",
+    "arbeiten/",
     "zwei-schritte/",
     "zwei-schritte/einrichten/",
 ]
