@@ -208,6 +208,19 @@ def wait(length: timedelta) -> str:
     return "einer Minute" if whole == 1 else f"{whole}{NBSP}Minuten"
 
 
+def roughly(length: timedelta) -> str:
+    """„1 Sekunde“, „40 Sekunden“, „3 Minuten“, „2 Stunden“, „3 Tage“: how long something takes, rounded."""
+    seconds = max(1, round(length.total_seconds()))
+    if seconds < 90:
+        shown = seconds if seconds < 20 else 5 * round(seconds / 5)
+        return f"{shown}{NBSP}{'Sekunde' if shown == 1 else 'Sekunden'}"
+    if seconds < 90 * 60:
+        return f"{round(seconds / 60)}{NBSP}Minuten"
+    if seconds < 36 * 3600:
+        return f"{round(seconds / 3600)}{NBSP}Stunden"
+    return f"{round(seconds / 86400)}{NBSP}Tage"
+
+
 def until_before(hours: int) -> str:
     """„bis 24 Stunden vorher“; without hours „bis zum Beginn“."""
     if hours == 0:

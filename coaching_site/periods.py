@@ -132,6 +132,19 @@ IMPORTS = Period(
     "newsletter.imports.running.forget_old",
     days=7,
 )
+EXPORT_FILES = Period(
+    "Dateien mit Daten von Gästen und Abonnenten, die in der Verwaltung exportiert wurden",
+    "so lange kann der Coach sie herunterladen; wer gelöscht wird, steht auch dort nicht länger",
+    "coaching_site.desk.long_work.forget_files",
+    hours=24,
+    at_most=True,
+)
+EXPORTS = Period(
+    "wer in der Verwaltung wann was exportiert hat, ohne Angaben zu Gästen",
+    "Nachweis",
+    "coaching_site.desk.long_work.forget_old",
+    years=3,
+)
 HITS = Period(
     "Prüfwerte gegen Missbrauch der Formulare",
     "Schutz fremder Postfächer und des Kalenders",
@@ -192,6 +205,8 @@ ALL: Sequence[Period] = (
     PERSON_LINKS,
     PERSON_REQUESTS,
     CHANGES,
+    EXPORT_FILES,
+    EXPORTS,
     HITS,
     JOBS,
     LOGS,

@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from coaching_site import german
-from coaching_site.desk.csv_export import csv_response
+from coaching_site.desk import downloads
 from coaching_site.desk.read_only import ReadOnly
 from newsletter import (
     addresses,
@@ -123,7 +123,7 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
     ) -> HttpResponse:
         may = {
             "title": "Abos",
-            "has_export_permission": self.has_view_permission(request),
+            "has_export_permission": self.has_export_permission(request),
             "has_import_permission": request.user.has_perm("newsletter.add_import"),
         }
         return super().changelist_view(request, {**(extra_context or {}), **may})
@@ -210,23 +210,12 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
         }
         return TemplateResponse(request, "admin/newsletter/subscriber/erase.html", context)
 
-    @admin.action(description="CSV-Export", permissions=["view"])
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return downloads.may_have(request, "people")
+
+    @admin.action(description="CSV-Export", permissions=["export"])
     def export(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> HttpResponse:
-        return csv_response(
-            "newsletter-abos.csv",
-            ["E-Mail-Adresse", "Status", "eingetragen", "bestätigt", "abgemeldet", "Fassung"],
-            (
-                [
-                    row.address,
-                    row.get_status_display(),
-                    _local(row.created_at),
-                    _local(row.confirmed_at),
-                    _local(row.unsubscribed_at),
-                    row.consent.text_version if row.consent else "",
-                ]
-                for row in queryset.select_related("consent")
-            ),
-        )
+        return downloads.hand_out(request, "people", "newsletter-abos.csv", queryset)
 
     @admin.action(description="Abmelden", permissions=["unsubscribe"])
     def unsubscribe(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> None:
@@ -313,34 +302,12 @@ class ConsentAdmin(ReadOnly, admin.ModelAdmin[Consent]):
             found = found | queryset.filter(pk__in=of_address)
         return found, may_repeat
 
-    @admin.action(description="CSV-Export", permissions=["view"])
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return downloads.may_have(request, "consents")
+
+    @admin.action(description="CSV-Export", permissions=["export"])
     def export(self, request: HttpRequest, queryset: QuerySet[Consent]) -> HttpResponse:
-        return csv_response(
-            "newsletter-einwilligungen.csv",
-            [
-                "E-Mail-Adresse",
-                "Wortlaut",
-                "Fassung",
-                "SHA-256",
-                "Seite",
-                "eingetragen",
-                "bestätigt",
-                "widerrufen",
-            ],
-            (
-                [
-                    row.address,
-                    row.text,
-                    row.text_version,
-                    row.text_sha256,
-                    row.page,
-                    _local(row.requested_at),
-                    _local(row.confirmed_at),
-                    _local(row.withdrawn_at),
-                ]
-                for row in queryset
-            ),
-        )
+        return downloads.hand_out(request, "consents", "newsletter-einwilligungen.csv", queryset)
 
 
 class BlockForm(forms.ModelForm[Suppression]):
@@ -451,8 +418,3 @@ def _read(text: str) -> Address | None:
 def _day(moment: datetime | None) -> str:
     """„25.11.2026“: so short that a list of several fits the page; each row's own page says more."""
     return german.plain_date(timezone.localtime(moment)) if moment else ""
-
-
-def _local(moment: datetime | None) -> str:
-    """„2027-03-01 09:00:00“ in the practice's zone: sorts, and spreadsheets know it as a time."""
-    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}" if moment else ""

@@ -10,14 +10,111 @@ import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
+from django.utils import timezone
+
+from coaching_site.desk.csv_export import csv_part
+from coaching_site.desk.export_kinds import Part, portions
 from newsletter import portable
 from newsletter.models import Consent, Event, Subscriber, Suppression, suppression_hashes
 
 PORTION = 1_000
 CSV_TYPE = "text/csv; charset=utf-8"
-JSON_TYPE = "application/json"
+
+PEOPLE_COLUMNS = ("E-Mail-Adresse", "Status", "eingetragen", "bestätigt", "abgemeldet", "Fassung")
+CONSENT_COLUMNS = (
+    "E-Mail-Adresse",
+    "Wortlaut",
+    "Fassung",
+    "SHA-256",
+    "Seite",
+    "eingetragen",
+    "bestätigt",
+    "widerrufen",
+)
+
+
+# --- files for the desk -----------------------------------------------------------------------
+
+
+def whole_csv(rows: Sequence[int], *, now: datetime) -> Iterator[Part]:
+    """The whole list, as the import reads it back."""
+    return _in_portions(csv_lines())
+
+
+def whole_json(rows: Sequence[int], *, now: datetime) -> Iterator[Part]:
+    """All there is about the list."""
+    return _in_portions(json_lines(now=now))
+
+
+def whole_suppressions(rows: Sequence[int], *, now: datetime) -> Iterator[Part]:
+    return _in_portions(suppression_lines())
+
+
+def chosen_people(rows: Sequence[int], *, now: datetime) -> Iterator[Part]:
+    """These subscribers as a table, in this order."""
+    yield csv_part([PEOPLE_COLUMNS], begins=True)
+    for portion in portions(rows, PORTION):
+        found = Subscriber.objects.select_related("consent").in_bulk(portion)
+        yield csv_part(_person_cells(found[pk]) for pk in portion if pk in found)
+
+
+def chosen_consents(rows: Sequence[int], *, now: datetime) -> Iterator[Part]:
+    """These consents with their whole words, in this order."""
+    yield csv_part([CONSENT_COLUMNS], begins=True)
+    for portion in portions(rows, PORTION):
+        found = Consent.objects.in_bulk(portion)
+        yield csv_part(_consent_cells(found[pk]) for pk in portion if pk in found)
+
+
+def entries() -> int:
+    """How many objects the JSON file will hold."""
+    return (
+        Subscriber.objects.count()
+        + Suppression.objects.count()
+        + Consent.objects.filter(subscriber=None).count()
+        + Event.objects.filter(subscriber=None).count()
+    )
+
+
+def _in_portions(lines: Iterator[str]) -> Iterator[Part]:
+    """A heading or bracket counts as a row; nobody is told more rows than there are."""
+    while portion := list(islice(lines, PORTION)):
+        yield Part("".join(portion).encode(), len(portion))
+
+
+def _person_cells(row: Subscriber) -> list[object]:
+    return [
+        row.address,
+        row.get_status_display(),
+        _local(row.created_at),
+        _local(row.confirmed_at),
+        _local(row.unsubscribed_at),
+        row.consent.text_version if row.consent else "",
+    ]
+
+
+def _consent_cells(row: Consent) -> list[object]:
+    return [
+        row.address,
+        row.text,
+        row.text_version,
+        row.text_sha256,
+        row.page,
+        _local(row.requested_at),
+        _local(row.confirmed_at),
+        _local(row.withdrawn_at),
+    ]
+
+
+def _local(moment: datetime | None) -> str:
+    """„2027-03-01 09:00:00“ in the practice's zone: sorts, and spreadsheets know it as a time."""
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}" if moment else ""
+
+
+# --- the whole list, line by line -------------------------------------------------------------
 
 
 def csv_lines() -> Iterator[str]:

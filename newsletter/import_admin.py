@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from typing import Any, cast
 
 from django import forms
@@ -28,17 +27,17 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST
 
+from coaching_site.desk import downloads, progress, watching
+from coaching_site.desk.export_kinds import EXPORT
 from coaching_site.german import number
 from newsletter import exports, portable
 from newsletter.errors import ImportRefused, NewsletterError
 from newsletter.import_forms import MappingForm, ProvenanceForm, ReadingForm, UploadForm
 from newsletter.imports import files, running
 from newsletter.imports.running import Preview
-from newsletter.models import Import, ImportRow, Outcome, Subscriber, Tag
+from newsletter.models import Import, ImportRow, Outcome, Subscriber, Suppression, Tag
 
 ROWS_A_PAGE = 50
-# A batch takes about a second. Whoever is silent for this long has no worker.
-SILENCE = timedelta(minutes=2)
 
 
 class CappedUpload(FileUploadHandler):
@@ -95,7 +94,7 @@ class ImportAdmin(admin.ModelAdmin[Import]):
         return super().has_view_permission(request, obj) or self.has_add_permission(request)
 
     def has_export_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("newsletter.view_subscriber"))
+        return downloads.may_have(request, "list_csv")
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -233,20 +232,24 @@ class ImportAdmin(admin.ModelAdmin[Import]):
             return redirect("admin:newsletter_import_changelist")
         now = timezone.now()
         counts = run.counts if run.taking_over else run.check_counts
+        found = run.progress(now)
         context = {
             "title": run.file_name,
             "run": run,
             "may": self.has_add_permission(request),
+            "may_export": request.user.has_perm(EXPORT),
             "table": _table(counts),
-            "percent": int(run.share * 100),
-            "progress": _progress(run, now),
+            "progress": found,
+            "progress_words": progress.in_words(
+                found, "Zeilen", total_is_known=run.total is not None
+            ),
             "total": number(run.total) if run.total is not None else "",
-            "is_silent": run.is_working and run.moved_at and now - run.moved_at > SILENCE,
             "report_until": (run.finished_at or run.created_at) + running.REPORT_LIFE,
             "unproven": counts.get(Outcome.UNPROVEN, 0),
             **_lines(request, run),
+            **watching.context(request, moves=run.is_working),
         }
-        return self._page(request, "status", context)
+        return watching.again(self._page(request, "status", context), context)
 
     def deed_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Start, stop, go on or throw away. A second press finds nothing left to do."""
@@ -267,26 +270,31 @@ class ImportAdmin(admin.ModelAdmin[Import]):
 
     def report_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """Every line with what became of it, as a CSV file."""
-        if not self.has_view_permission(request):
+        if not (self.has_view_permission(request) and request.user.has_perm(EXPORT)):
             raise PermissionDenied
         run = get_object_or_404(Import, pk=pk)
         return _download(_report_lines(run), exports.CSV_TYPE, f"bericht-import-{run.pk}.csv")
 
     # --- out ----------------------------------------------------------------------------------
 
-    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+    def export_view(self, request: HttpRequest) -> HttpResponse:
+        """The whole list, to take along."""
         if not self.has_export_permission(request):
             raise PermissionDenied
-        now = timezone.now()
-        name = f"newsletter-{timezone.localdate(now)}"
-        if request.GET.get("format") == "csv":
-            return _download(exports.csv_lines(), exports.CSV_TYPE, f"{name}.csv")
-        if request.GET.get("format") == "sperren":
-            lines = exports.suppression_lines()
-            return _download(lines, exports.CSV_TYPE, f"{name}-sperren.csv")
-        if request.GET.get("format") == "json":
-            return _download(exports.json_lines(now=now), exports.JSON_TYPE, f"{name}.json")
-        context = {"title": "Liste exportieren", "count": number(Subscriber.objects.count())}
+        form = request.POST.get("format") if request.method == "POST" else None
+        name = f"newsletter-{timezone.localdate()}"
+        people = Subscriber.objects.count()
+        if form == "csv":
+            return downloads.hand_out_all(request, "list_csv", f"{name}.csv", people)
+        if form == "json":
+            entries = exports.entries()
+            return downloads.hand_out_all(request, "list_json", f"{name}.json", entries)
+        if form == "sperren":
+            suppressed = Suppression.objects.count()
+            return downloads.hand_out_all(
+                request, "suppressions", f"{name}-sperren.csv", suppressed
+            )
+        context = {"title": "Liste exportieren", "count": number(people)}
         return self._page(request, "export", context)
 
     def changelist_view(
@@ -384,21 +392,3 @@ def _download(lines: Iterator[str], content_type: str, name: str) -> StreamingHt
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     response["Cache-Control"] = "no-store"
     return response
-
-
-def _progress(run: Import, now: datetime) -> str:
-    """„12.000 von 100.000 Zeilen, 8.000 in der Sekunde, noch etwa 11 Sekunden.“"""
-    total = f" von {number(run.total)}" if run.total is not None else ""
-    told = [f"{number(run.position)}{total} Zeilen"]
-    rate, left = run.rate(now), run.time_left(now)
-    if run.is_working and rate >= 1 and left is not None:
-        told += [f"{number(round(rate))} in der Sekunde", _wait(left)]
-    return ", ".join(told) + "."
-
-
-def _wait(left: timedelta) -> str:
-    """„noch etwa 40 Sekunden“, „noch etwa 3 Minuten“."""
-    seconds = int(left.total_seconds())
-    if seconds < 90:
-        return f"noch etwa {max(1, seconds)} Sekunden"
-    return f"noch etwa {round(seconds / 60)} Minuten"

@@ -7,7 +7,7 @@ the import is done, lines some days later; the import itself stays as a record w
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +15,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
+from coaching_site.desk.progress import Progress
 from newsletter.addresses import LONGEST
 
 NAME_LENGTH = 200
@@ -124,29 +125,24 @@ class Import(models.Model):
         """Source, date and words together prove a consent; two of them do not."""
         return bool(self.source and self.consent_date and self.consent_text)
 
+    def progress(self, now: datetime) -> Progress:
+        """How far the present phase is."""
+        return Progress(
+            done=self.position,
+            total=self._expected,
+            started=self.started_at,
+            now=now,
+            before=self.start_position,
+            moved=self.moved_at,
+        )
+
     @property
-    def share(self) -> float:
-        """How much of the present phase is done, from 0 to 1."""
-        if self.total:
-            return self.position / self.total
-        return min(1.0, self.bytes_done / self.size) if self.size else 0.0
-
-    def rate(self, now: datetime) -> float:
-        """Lines a second since this phase was begun or went on."""
-        if self.started_at is None:
-            return 0.0
-        seconds = ((self.moved_at or now) - self.started_at).total_seconds()
-        return (self.position - self.start_position) / seconds if seconds > 0 else 0.0
-
-    def time_left(self, now: datetime) -> timedelta | None:
-        """How long the rest takes at the present speed, if that can be told."""
-        if self.started_at is None or not 0 < self.share <= 1:
-            return None
-        rate = self.rate(now)
-        if not rate:
-            return None
-        total = self.total or self.position / self.share
-        return timedelta(seconds=round((total - self.position) / rate))
+    def _expected(self) -> int:
+        """How many lines there are; until they are counted, as the bytes read so far promise."""
+        if self.total is not None:
+            return self.total
+        read = self.bytes_done / self.size if self.size else 0.0
+        return max(self.position + 1, round(self.position / read) if read else 0)
 
 
 class ImportFile(models.Model):

@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from coaching_site import german
+from coaching_site.desk import progress, watching
 from newsletter import dead_links, issue_pages
 from newsletter.errors import NewsletterError
 from newsletter.issue_forms import SendForm, TestForm, as_admin, show_version
@@ -23,8 +24,6 @@ from newsletter.issue_pages import IssueView, preflight_of
 from newsletter.models import Delivery, Issue
 from newsletter.sending import running, testing
 
-# While mails leave, the page asks again by itself.
-ASK_AGAIN_SECONDS = 5
 # Shortly before its time a scheduled issue is watched like one on its way.
 SOON = timedelta(minutes=2)
 UNCERTAIN_SHOWN = 200
@@ -133,16 +132,12 @@ def status(request: HttpRequest, desk: ModelAdmin[Issue], issue: Issue) -> HttpR
         "issue": issue,
         "now": now,
         "seconds_left": seconds_left,
-        "refreshes": moves and "ruhig" not in request.GET,
-        "moves": moves,
+        **watching.context(request, moves=moves),
         "progress": _progress(issue, now) if issue.is_running else None,
         "outcome": None if issue.is_running or not issue.started_at else _outcome(issue),
         "tags": issue.tags.all(),
     }
-    response = issue_pages.shown(request, desk, "status", context)
-    if context["refreshes"]:
-        response["Refresh"] = str(ASK_AGAIN_SECONDS)
-    return response
+    return watching.again(issue_pages.shown(request, desk, "status", context), context)
 
 
 def do(request: HttpRequest, issue: Issue, *, desk: ModelAdmin[Issue]) -> HttpResponse:
@@ -262,6 +257,7 @@ def _progress(issue: Issue, now: datetime) -> dict[str, Any]:
         "accepted": found.counts[Delivery.State.SENT],
         "total": found.total,
         "per_minute": round(found.per_minute),
+        "remaining": progress.remaining(found.time_left) if found.time_left else "",
         "done_at": now + found.time_left if found.time_left else None,
         "counts": counts,
     }

@@ -44,6 +44,8 @@ FLOORS = {
         "wording",
         "mail_wording",
         "postgres_programs",
+        "progress",
+        "export_kinds",
     ),
     1: (
         "models",
@@ -53,6 +55,7 @@ FLOORS = {
         "legal_models",
         "testimonial_models",
         "mail_wording_models",
+        "work_models",
     ),
     2: (
         "mail",
@@ -139,6 +142,7 @@ FLOORS = {
         "navigation",
         "mail_register",
         "mail_samples",
+        "long_work",
     ),
     5: ("forms", "import_forms", "issue_forms", "native_fields", "calendar_forms", "mail_forms"),
     6: (
@@ -161,6 +165,9 @@ FLOORS = {
         "calendar_pages",
         "week_grid",
         "mail_pages",
+        "watching",
+        "downloads",
+        "work_pages",
         "commands",
         "site",
         "templatetags",

@@ -27,34 +27,11 @@ from booking.errors import BookingError, RequestOver
 from booking.models import Booking, Deposit, Invoice, Notification, Order, Withdrawal
 from booking.models.withdrawals import GERMAN_TIME
 from coaching_site import german
-from coaching_site.desk.csv_export import csv_response
+from coaching_site.desk import downloads
 from coaching_site.desk.read_only import ReadOnly
 
 # So much of it fits beside the rest.
 TOPIC_LENGTH = 60
-
-COLUMNS = (
-    "Buchungsnummer",
-    "Datum",
-    "Uhrzeit",
-    "Gespräch",
-    "Stand",
-    "Name",
-    "E-Mail-Adresse",
-    "Firma",
-    "Telefon",
-    "Worum es geht",
-    "Antworten",
-    "Gebucht am",
-    "Abgesagt am",
-    "Abgesagt von",
-    "Preis",
-    "Beim Buchen fällig",
-    "Bezahlt",
-    "Erstattet",
-    "Behalten",
-    "Ohne Zahlung eingetragen",
-)
 
 
 def asked_time(request: HttpRequest) -> str:
@@ -446,9 +423,12 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
         else:
             self.message_user(request, f"{booking}: nicht erschienen.")
 
-    @admin.action(description="CSV-Export", permissions=["view"])
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return downloads.may_have(request, "bookings")
+
+    @admin.action(description="CSV-Export", permissions=["export"])
     def export(self, request: HttpRequest, queryset: QuerySet[Booking]) -> HttpResponse:
-        return csv_response("termine.csv", COLUMNS, map(_row, queryset))
+        return downloads.hand_out(request, "bookings", "termine.csv", queryset)
 
 
 def _told(withdrawal: Withdrawal) -> links.Link:
@@ -457,26 +437,3 @@ def _told(withdrawal: Withdrawal) -> links.Link:
     return links.Link(
         links.to(withdrawal).address, f"{received}: {withdrawal.get_status_display()}"
     )
-
-
-def _row(booking: Booking) -> list[object]:
-    zone = booking.calendar.tz
-    return [
-        booking.reference,
-        german.plain_date(booking.start.astimezone(zone)),
-        german.cell_clock(booking.start, zone),
-        booking.call_type.title,
-        booking.get_status_display(),
-        booking.name,
-        booking.email,
-        booking.company,
-        booking.phone,
-        booking.topic,
-        "\n".join(f"{each['question']} {each['answer']}" for each in booking.answers),
-        german.cell(booking.confirmed_at, zone),
-        german.cell(booking.cancelled_at, zone),
-        booking.get_cancelled_by_display(),
-        *map(german.amount, (booking.price_cents, booking.deposit_cents)),
-        *map(german.amount, money.sums(booking.deposits.all())),
-        "ja" if booking.deposit_waived else "",
-    ]

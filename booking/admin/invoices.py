@@ -10,7 +10,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -24,31 +24,10 @@ from booking.errors import BookingError
 from booking.models import Invoice
 from booking.models.papers import InvoiceQuerySet
 from coaching_site import german
-from coaching_site.desk.csv_export import csv_response
+from coaching_site.desk import downloads
 from coaching_site.desk.read_only import ReadOnly
-from coaching_site.desk.zip_export import Entry, zip_response
 
 NOTHING = "–"
-
-COLUMNS = (
-    "Rechnungsnummer",
-    "Datum",
-    "Art",
-    "Empfänger",
-    "Leistung",
-    "Leistungsdatum",
-    "Zahlungseingang",
-    "Umsatzsteuer",
-    "Steuersatz in %",
-    "Netto",
-    "Steuer",
-    "Brutto",
-    "Bezug",
-    "Zahlbar bis",
-    "Überwiesen am",
-    "Buchungsnummer",
-    "Zahlung bei Stripe",
-)
 
 
 class Month(admin.SimpleListFilter):
@@ -326,31 +305,44 @@ class InvoiceAdmin(ReadOnly, admin.ModelAdmin[Invoice]):
         rows = Invoice.objects.with_state().select_related("booking__calendar", "deposit")
         return get_object_or_404(rows, pk=pk)
 
-    def month_view(self, request: HttpRequest) -> HttpResponseBase:
-        """A month's papers for the tax adviser: a table, and the files."""
+    def month_view(self, request: HttpRequest) -> HttpResponse:
+        """A month's or a year's papers for the tax adviser: a table, and the files."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        month, kind = _month(request.GET.get("monat")), request.GET.get("als")
-        if month is not None and kind in ("csv", "zip"):
-            papers = Invoice.objects.of_month(month)
-            name = f"rechnungen-{month:%Y-%m}"
-            return _table(name, papers) if kind == "csv" else _files(name, papers)
+        if request.method == "POST":
+            span, papers = _papers_of(request.POST.get("zeitraum", ""))
+            if papers is not None:
+                return self._hand_out(request, f"rechnungen-{span}", papers)
         months = [(f"{month:%Y-%m}", german.month(month)) for month in _months(only_real=True)]
+        years = sorted({value[:4] for value, _ in months}, reverse=True)
         context = {
             **self.admin_site.each_context(request),
-            "title": "Monat für die Steuerberatung",
+            "title": "Rechnungen für die Steuerberatung",
             "opts": self.opts,
+            "may_export": self.has_export_permission(request),
             "months": months,
+            "years": years,
         }
         return TemplateResponse(request, "admin/booking/invoice/month.html", context)
 
-    @admin.action(description="Tabelle herunterladen (CSV)", permissions=["view"])
-    def export(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> HttpResponseBase:
-        return _table("rechnungen", Invoice.objects.filter(pk__in=queryset.values("pk")))
+    def _hand_out(self, request: HttpRequest, name: str, papers: QuerySet[Invoice]) -> HttpResponse:
+        """The chosen papers as a table, or the files themselves."""
+        if request.POST.get("als") == "zip":
+            return downloads.hand_out(request, "invoice_files", f"{name}.zip", papers)
+        return downloads.hand_out(request, "invoices", f"{name}.csv", papers)
 
-    @admin.action(description="Dateien herunterladen (ZIP mit PDF)", permissions=["view"])
-    def export_files(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> HttpResponseBase:
-        return _files("rechnungen", Invoice.objects.filter(pk__in=queryset.values("pk")))
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return downloads.may_have(request, "invoices")
+
+    @admin.action(description="Tabelle herunterladen (CSV)", permissions=["export"])
+    def export(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> HttpResponse:
+        papers = queryset.order_by("year", "position")
+        return downloads.hand_out(request, "invoices", "rechnungen.csv", papers)
+
+    @admin.action(description="Dateien herunterladen (ZIP mit PDF)", permissions=["export"])
+    def export_files(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> HttpResponse:
+        papers = queryset.order_by("year", "position")
+        return downloads.hand_out(request, "invoice_files", "rechnungen.zip", papers)
 
 
 def _before_storno(invoice: Invoice) -> Iterator[str]:
@@ -380,39 +372,12 @@ def _month(text: str | None) -> date | None:
         return None
 
 
-def _files(name: str, papers: InvoiceQuerySet) -> HttpResponseBase:
-    # A few at a time: they hold their files.
-    rows = papers.defer("data").order_by("year", "position").iterator(chunk_size=20)
-    entries = (Entry(row.file_name, row.issued_on, bytes(row.pdf)) for row in rows)
-    return zip_response(f"{name}.zip", entries)
-
-
-def _table(name: str, papers: InvoiceQuerySet) -> HttpResponse:
-    rows = papers.select_related("payment").defer("pdf").order_by("year", "position")
-    lines = (_line(row) for row in rows.iterator(chunk_size=200))
-    return csv_response(f"{name}.csv", COLUMNS, lines)
-
-
-def _line(invoice: Invoice) -> list[object]:
-    data = invoice.content
-    return [
-        invoice.number,
-        _day(invoice.issued_on),
-        invoice.get_kind_display(),
-        invoice.recipient,
-        data.lines[0].text,
-        _day(data.service_on),
-        _day(data.received_on),
-        invoice.get_vat_display(),
-        data.lines[0].percent,
-        *map(german.cell_amount, (invoice.net_cents, invoice.vat_cents, invoice.gross_cents)),
-        data.cancels.number if data.cancels else "",
-        _day(invoice.due_on),
-        _day(invoice.paid_on),
-        data.booking_reference,
-        data.payment_reference,
-    ]
-
-
-def _day(day: date | None) -> str:
-    return german.plain_date(day) if day else ""
+def _papers_of(span: str) -> tuple[str, QuerySet[Invoice] | None]:
+    """The papers of „2027-03“ or „2027“, and the span's name; None if it is nothing like that."""
+    month = _month(span)
+    if month is not None:
+        return f"{month:%Y-%m}", Invoice.objects.of_month(month)
+    year = _month(f"{span}-01")
+    if year is not None:
+        return str(year.year), Invoice.objects.of_year(year.year)
+    return "", None

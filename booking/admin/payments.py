@@ -13,29 +13,11 @@ from django.utils.safestring import SafeString
 from booking.admin import links, money
 from booking.models import Deposit, Refund
 from coaching_site import german
-from coaching_site.desk.csv_export import csv_response
+from coaching_site.desk import downloads
 from coaching_site.desk.read_only import ReadOnly
 
 NOTHING = "–"
 BOOKING = ("booking__call_type", "booking__calendar")
-
-COLUMNS = (
-    "Begonnen",
-    "Buchungsnummer",
-    "Name",
-    "E-Mail-Adresse",
-    "Gespräch",
-    "Stand",
-    "Betrag",
-    "Bezahlt",
-    "Bezahlt am",
-    "Erstattet",
-    "Behalten",
-    "Streitfall",
-    "Echtes Geld",
-    "Checkout-Sitzung",
-    "Zahlung bei Stripe",
-)
 
 
 class Quarrel(admin.SimpleListFilter):
@@ -160,10 +142,12 @@ class DepositAdmin(ReadOnly, admin.ModelAdmin[Deposit]):
     def stripe(self, deposit: Deposit) -> SafeString | str:
         return stripe_link(deposit)
 
-    @admin.action(description="CSV-Export", permissions=["view"])
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return downloads.may_have(request, "payments")
+
+    @admin.action(description="CSV-Export", permissions=["export"])
     def export(self, request: HttpRequest, queryset: QuerySet[Deposit]) -> HttpResponse:
-        payments = queryset.select_related(*BOOKING)
-        return csv_response("zahlungen.csv", COLUMNS, map(_row, payments))
+        return downloads.hand_out(request, "payments", "zahlungen.csv", queryset)
 
 
 def stripe_link(deposit: Deposit) -> SafeString | str:
@@ -176,24 +160,3 @@ def stripe_link(deposit: Deposit) -> SafeString | str:
 
 def _euros(cents: int) -> str:
     return german.euros(cents) if cents else NOTHING
-
-
-def _row(deposit: Deposit) -> list[object]:
-    booking, zone = deposit.booking, deposit.booking.calendar.tz
-    return [
-        german.cell(deposit.created_at, zone),
-        booking.reference,
-        booking.name,
-        booking.email,
-        booking.call_type.title,
-        deposit.get_status_display(),
-        german.amount(deposit.amount_cents),
-        german.amount(deposit.paid_cents),
-        german.cell(deposit.paid_at, zone),
-        german.amount(deposit.refunded_cents),
-        german.amount(deposit.kept_cents),
-        money.dispute(deposit, zone),
-        "ja" if deposit.livemode else "nein",
-        deposit.session_id,
-        deposit.payment_intent,
-    ]

@@ -144,9 +144,12 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
 
     def of_month(self, month: date) -> InvoiceQuerySet:
         """Real ones of this month, in the order of their numbers."""
-        real = self.filter(series=Invoice.REAL)
-        in_month = real.filter(issued_on__year=month.year, issued_on__month=month.month)
-        return in_month.order_by("year", "position")
+        return self.of_year(month.year).filter(issued_on__month=month.month)
+
+    def of_year(self, year: int) -> InvoiceQuerySet:
+        """Real ones of this year, in the order of their numbers."""
+        real = self.filter(series=Invoice.REAL, issued_on__year=year)
+        return real.order_by("year", "position")
 
     def gross(self) -> int:
         found: int | None = self.aggregate(total=Sum("gross_cents"))["total"]

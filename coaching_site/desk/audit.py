@@ -85,6 +85,8 @@ WATCHED: dict[str, tuple[str, ...]] = {
     "newsletter_suppression": ("address_hash",),
     "desk_personrequest": ("address", "address_hash", "in_the_way"),
     "desk_recoverycodes": ("digests",),
+    # Asked for; what the worker then makes of it is nobody's deed.
+    "desk_longwork": ("rows",),
     # Set up and removed; each sign-in changes it, which is nobody's deed.
     "otp_totp_totpdevice": ("key",),
 }

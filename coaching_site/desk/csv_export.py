@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterable, Sequence
 
 from django.http import HttpResponse
+
+from coaching_site.desk.export_kinds import CSV, Part
 
 # A cell that begins with one of these is a formula to a spreadsheet (OWASP, CSV injection).
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -18,14 +21,21 @@ def csv_response(
     filename: str, header: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> HttpResponse:
     """A CSV download for German spreadsheets: UTF-8 with BOM, semicolons, formulas defused."""
-    response = HttpResponse(content_type="text/csv; charset=utf-8")
+    response = HttpResponse(csv_part([header], begins=True).data, content_type=CSV)
     response["Content-Disposition"] = f'attachment; filename="{filename}"'
-    response.write("\ufeff")
-    writer = csv.writer(response, delimiter=";")
-    writer.writerow(header)
+    response.write(csv_part(rows).data)
+    return response
+
+
+def csv_part(rows: Iterable[Sequence[object]], *, begins: bool = False) -> Part:
+    """Some lines of such a file; what begins one is its heading and counts for no row."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=";")
+    count = 0
     for row in rows:
         writer.writerow([_harmless(value) for value in row])
-    return response
+        count += 1
+    return Part(text.getvalue().encode("utf-8-sig" if begins else "utf-8"), 0 if begins else count)
 
 
 def _harmless(value: object) -> str:

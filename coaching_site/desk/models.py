@@ -11,6 +11,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from coaching_site import german
+from coaching_site.desk.work_models import LongWork as LongWork
+from coaching_site.desk.work_models import LongWorkPiece as LongWorkPiece
 
 # So long before a request must be done the coach is told of it.
 WARN_BEFORE = timedelta(days=5)

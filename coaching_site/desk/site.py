@@ -28,6 +28,7 @@ from coaching_site.desk import (
     today,
     two_factor,
     two_factor_pages,
+    work_pages,
 )
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
@@ -60,6 +61,7 @@ class DeskSite(AdminSite):
             *calendar_pages.urls(self.admin_view),
             *figures_pages.urls(self.admin_view),
             *mail_pages.urls(self.admin_view),
+            *work_pages.urls(self.admin_view),
         ]
         return [*own, *super().get_urls()]
 

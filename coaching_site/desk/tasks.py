@@ -10,7 +10,7 @@ from procrastinate.contrib.django import app
 
 from booking.models import Booking
 from coaching_site import jobs, limits
-from coaching_site.desk import mail, people, retention
+from coaching_site.desk import long_work, mail, people, retention
 from coaching_site.desk.backups import nightly
 from coaching_site.desk.models import PersonLink, PersonRequest
 from newsletter import addresses, quotas, subscriptions
@@ -98,3 +98,18 @@ def sign_up_from_booking(*, booking: int, asked_at: str) -> None:
         may_answer=quotas.may_answer(address, now=timezone.now()),
         now=datetime.fromisoformat(asked_at),
     )
+
+
+# Low: mails that somebody waits for go first.
+@app.task(name=long_work.JOB, retry=jobs.PATIENT, priority=-10)
+def work_through_exports() -> None:
+    """Make the file that waits longest; another job goes on."""
+    long_work.work_through()
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="desk.keep_working", queueing_lock="desk.keep_working")
+def keep_working(timestamp: int) -> None:
+    """Find files nobody works at any more, and delete those whose day is over."""
+    del timestamp
+    long_work.keep_going(now=timezone.now())

@@ -1,4 +1,4 @@
-"""ZIP files that are sent while they are being put together: no file of theirs is ever whole in memory."""
+"""ZIP files that are handed on while they are being put together: none is ever whole in memory."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from datetime import date
 from io import RawIOBase
 from typing import TYPE_CHECKING
 
-from django.http import StreamingHttpResponse
+from coaching_site.desk.export_kinds import Part
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+
+PART_BYTES = 512 * 1024
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class _Outbox(RawIOBase):
 
     def __init__(self) -> None:
         self.waiting: list[bytes] = []
+        self.size = 0
 
     def writable(self) -> bool:
         return True
@@ -36,26 +39,24 @@ class _Outbox(RawIOBase):
     def write(self, data: ReadableBuffer, /) -> int:
         piece = bytes(data)
         self.waiting.append(piece)
+        self.size += len(piece)
         return len(piece)
 
     def take(self) -> bytes:
-        pieces, self.waiting = self.waiting, []
+        pieces, self.waiting, self.size = self.waiting, [], 0
         return b"".join(pieces)
 
 
-def zip_response(filename: str, entries: Iterable[Entry]) -> StreamingHttpResponse:
-    """A download of these files; each is fetched when its turn has come."""
-    response = StreamingHttpResponse(_pieces(entries), content_type="application/zip")
-    response["Content-Disposition"] = f'attachment; filename="{filename}"'
-    return response
-
-
-def _pieces(entries: Iterable[Entry]) -> Iterator[bytes]:
-    outbox = _Outbox()
+def zip_parts(entries: Iterable[Entry]) -> Iterator[Part]:
+    """An archive of these files; each is fetched when its turn has come."""
+    outbox, count = _Outbox(), 0
     # PDFs are compressed already.
     with zipfile.ZipFile(outbox, "w", zipfile.ZIP_STORED) as archive:
         for entry in entries:
             day = (entry.made_on.year, entry.made_on.month, entry.made_on.day, 12, 0, 0)
             archive.writestr(zipfile.ZipInfo(entry.name, day), entry.content)
-            yield outbox.take()
-    yield outbox.take()
+            count += 1
+            if outbox.size >= PART_BYTES:
+                yield Part(outbox.take(), count)
+                count = 0
+    yield Part(outbox.take(), count)

@@ -19,6 +19,7 @@ from newsletter.sending.reports import Outcome as Outcome
 from newsletter.sending.reports import Progress as Progress
 from newsletter.sending.reports import outcome as outcome
 from newsletter.sending.reports import progress as progress
+from newsletter.sending.reports import progress_of as progress_of
 from newsletter.sending.waking import wake
 from pages.models import Practice
 

@@ -340,7 +340,7 @@ def test_a_month_is_a_table_of_numbers_bookkeeping_reads(desk, paid, invoice, no
     give_back(paid, 5000, now=now)
     invoicing.write_owed(paid, now=now)
 
-    answer = desk.get(MONTH, {"monat": "2027-03", "als": "csv"})
+    answer = desk.post(MONTH, {"zeitraum": "2027-03", "als": "csv"})
 
     assert answer["Content-Disposition"] == 'attachment; filename="rechnungen-2027-03.csv"'
     first, second = rows_of(answer)
@@ -356,7 +356,7 @@ def test_a_name_that_is_a_formula_is_none_in_the_table(desk, paid, now):
     Deposit.objects.update(livemode=True)
     invoicing.write_owed(paid, now=now)
 
-    [row] = rows_of(desk.get(MONTH, {"monat": "2027-03", "als": "csv"}))
+    [row] = rows_of(desk.post(MONTH, {"zeitraum": "2027-03", "als": "csv"}))
 
     assert row["Empfänger"] == "'=1+1"
 
@@ -365,9 +365,8 @@ def test_a_month_is_an_archive_of_the_very_papers(desk, paid, invoice, now):
     give_back(paid, 5000, now=now)
     invoicing.write_owed(paid, now=now)
 
-    answer = desk.get(MONTH, {"monat": "2027-03", "als": "zip"})
+    answer = desk.post(MONTH, {"zeitraum": "2027-03", "als": "zip"})
 
-    assert answer.streaming
     archive = zipfile.ZipFile(io.BytesIO(answer.getvalue()))
     assert archive.testzip() is None
     assert archive.namelist() == [
@@ -383,12 +382,14 @@ def test_papers_of_test_payments_are_no_part_of_a_month(desk, paid, now):
     invoicing.write_owed(paid, now=now)
 
     assert "Noch gibt es keine Rechnungen." in words(desk.get(MONTH))
-    assert rows_of(desk.get(MONTH, {"monat": "2027-03", "als": "csv"})) == []
+    assert rows_of(desk.post(MONTH, {"zeitraum": "2027-03", "als": "csv"})) == []
 
 
-def test_the_months_with_invoices_are_offered(desk, invoice):
-    assert '<option value="2027-03">März 2027</option>' in words(desk.get(MONTH))
-    assert desk.get(MONTH, {"monat": "2027-13", "als": "csv"}).status_code == 200
+def test_the_months_and_years_with_invoices_are_offered(desk, invoice):
+    for choice in ('"2027-03">März 2027', '"2027">2027, das ganze Jahr'):
+        assert f"<option value={choice}</option>" in words(desk.get(MONTH))
+    assert len(rows_of(desk.post(MONTH, {"zeitraum": "2027", "als": "csv"}))) == 1
+    assert desk.post(MONTH, {"zeitraum": "2027-13", "als": "csv"}).status_code == 200
 
 
 def test_chosen_rows_can_be_taken_along(desk, invoice):
@@ -406,6 +407,7 @@ def test_who_may_only_look_writes_nothing(client, clock, paid, invoice):
 
     assert helper.get(of_invoice("pdf", invoice)).status_code == 200
     assert helper.get(MONTH).status_code == 200
+    assert helper.post(MONTH, {"zeitraum": "2027-03", "als": "zip"}).status_code == 403
     for page in (of_invoice("storno", invoice), of_invoice("paid", invoice)):
         assert helper.post(page).status_code == 403
     for name in ("final", "address", "kept"):

@@ -32,6 +32,7 @@ LISTS = [
     "pages/legaltext/terms/fassungen/",
     "mails/",
     "mails/booking.confirmation_guest/",
+    "arbeiten/",
     "zwei-schritte/",
     "zwei-schritte/einrichten/",
 ]

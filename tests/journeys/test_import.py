@@ -96,7 +96,7 @@ def _reload_until(coach: Page, true) -> None:
     def look() -> bool:
         if true():
             return True
-        again = coach.get_by_role("link", name="Stand neu laden")
+        again = coach.get_by_role("link", name="Aktualisieren")
         if again.count():
             again.click()
         else:
@@ -110,7 +110,7 @@ def _export(coach: Page, folder: Path) -> Path:
     coach.goto(IMPORTS)
     coach.get_by_role("link", name="Liste exportieren").click()
     with coach.expect_download() as download:
-        coach.get_by_role("link", name="CSV für Tabellen und Import").click()
+        coach.get_by_role("button", name="CSV für Tabellen und Import").click()
     path = folder / "export.csv"
     download.value.save_as(path)
     return path

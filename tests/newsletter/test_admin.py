@@ -88,6 +88,9 @@ def test_the_list_leads_to_import_and_export(admin_client, client, django_user_m
     helper.user_permissions.add(Permission.objects.get(codename="view_subscriber"))
     client.force_login(helper)
 
+    assert not any(way in shown(client.get(SUBSCRIBERS)) for way in ways)
+
+    helper.user_permissions.add(Permission.objects.get(codename="export_data"))
     page = shown(client.get(SUBSCRIBERS))
     assert ways[0] not in page
     assert ways[1] in page

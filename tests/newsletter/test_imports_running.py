@@ -39,9 +39,9 @@ def test_progress_and_speed_can_be_told(now):
     running._take_over_batch(run.pk, now + timedelta(seconds=3))
 
     run.refresh_from_db()
-    assert (run.position, run.total, run.share) == (3, 10, 0.3)
-    assert run.rate(now) == 1.0
-    assert run.time_left(now) == timedelta(seconds=7)
+    found = run.progress(now + timedelta(seconds=3))
+    assert (found.done, found.total, found.percent) == (3, 10, 30)
+    assert found.left == timedelta(seconds=7)
 
 
 def test_a_batch_done_twice_counts_once(now):
