@@ -148,17 +148,24 @@ def legal_gaps(
     is_live: bool,
 ) -> Iterator[Matter]:
     """What imprint and legal texts still lack; without them no real money may come in."""
-    if user.has_perm("pages.change_practice") and (empty := practice.missing()):
-        page = reverse("admin:pages_practice_changelist")
-        sentence = f"Im Impressum fehlt: {', '.join(empty)}."
-        yield Matter(sentence, Urgency.NOW, (Way(page, "Praxis ausfüllen"),))
+    at_once = Urgency.NOW if is_live else Urgency.WHEN_YOU_CAN
+    if user.has_perm("pages.change_practice"):
+        ways = (Way(reverse("admin:pages_practice_changelist"), "Praxis ausfüllen"),)
+        in_the_imprint = practice.missing()
+        on_invoices = [
+            each for each in practice.missing_for_invoices() if each not in in_the_imprint
+        ]
+        if in_the_imprint:
+            yield Matter(f"Im Impressum fehlt: {', '.join(in_the_imprint)}.", Urgency.NOW, ways)
+        if on_invoices:
+            yield Matter(f"Für Rechnungen fehlt: {', '.join(on_invoices)}.", at_once, ways)
     if not user.has_perm("pages.view_legaltext"):
         return
     overview = reverse("admin:pages_legaltext_changelist")
     if unfinished := unfinished_texts(texts):
         yield Matter(
             f"Noch nicht veröffentlicht oder nicht geprüft: {', '.join(unfinished)}.",
-            Urgency.NOW if is_live else Urgency.WHEN_YOU_CAN,
+            at_once,
             (Way(overview, "Rechtstexte ansehen"),),
         )
     if outdated := outdated_texts(texts, practice):

@@ -250,9 +250,10 @@ def test_legal_texts_that_are_missing_or_outdated_are_named(coach, whole, now):
     outdated = [told for told in sentences(coach, now) if told.startswith("Seit der Veröff")]
     assert "Widerrufsbelehrung" in outdated[0]
 
-    whole.phone = ""
+    whole.phone = whole.vat_id = ""
     whole.save()
     assert "Im Impressum fehlt: Telefon." in sentences(coach, now)
+    assert "Für Rechnungen fehlt: Steuernummer." in sentences(coach, now)
 
 
 def test_an_invoice_is_told_when_it_is_overdue(coach, whole, paid_type, stripe, now):
