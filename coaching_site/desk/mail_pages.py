@@ -92,12 +92,13 @@ def one(request: HttpRequest, wanted: Mail) -> HttpResponseBase:
             return _keep(request, wanted, words)
     unsaved = words if words != saved else None
     message = mail_register.shown(wanted, now=timezone.now(), own=words)
+    if form is not None:
+        form.tell_house("" if words.subject else str(message.subject))
     context = {
         "mail": wanted,
         "message": message,
         "files": [file.filename for file in _files(message)],
         "form": form,
-        "house_subject": "" if words.subject else message.subject,
         "is_worded": saved != Words(),
         "is_unsaved": unsaved is not None,
         "doubts": mail_wording.doubts(wanted.key, words),
