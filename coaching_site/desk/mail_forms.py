@@ -58,6 +58,18 @@ class WordingForm(forms.Form):
             # The browser would cut what is pasted; the sentence tells how much there is too much.
             self.fields[name].widget.attrs.pop("maxlength", None)
 
+    def tell_house(self, subject: str) -> None:
+        """Say beside each field what stands there while it is empty; no subject if that is unknown."""
+        house = self.mail.house
+        words = {
+            "subject": subject,
+            "greeting": house.greeting,
+            "closing": house.closing or "keine",
+        }
+        for name, text in words.items():
+            told = f"Unsere Worte: {text}" if text else "Leer gelassen gilt unser Betreff."
+            self[name].help_text = told
+
     def clean_subject(self) -> str:
         return self._plain("subject", self.mail.in_subject)
 

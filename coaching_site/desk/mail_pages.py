@@ -13,7 +13,6 @@ from csp.decorators import csp_update
 from django.contrib import admin, messages
 from django.core import signing
 from django.core.exceptions import PermissionDenied
-from django.core.mail import EmailMultiAlternatives
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -92,12 +91,13 @@ def one(request: HttpRequest, wanted: Mail) -> HttpResponseBase:
             return _keep(request, wanted, words)
     unsaved = words if words != saved else None
     message = mail_register.shown(wanted, now=timezone.now(), own=words)
+    if form is not None:
+        form.tell_house("" if words.subject else str(message.subject))
     context = {
         "mail": wanted,
         "message": message,
-        "files": [file.filename for file in _files(message)],
+        "files": [file.filename for file in message.attachments],
         "form": form,
-        "house_subject": "" if words.subject else message.subject,
         "is_worded": saved != Words(),
         "is_unsaved": unsaved is not None,
         "doubts": mail_wording.doubts(wanted.key, words),
@@ -181,10 +181,6 @@ def _keep(request: HttpRequest, wanted: Mail, words: Words) -> HttpResponse:
 def _saved(wanted: Mail) -> Words:
     row = MailWording.objects.filter(key=wanted.key).first()
     return row.words if row else Words()
-
-
-def _files(message: EmailMultiAlternatives) -> list[Any]:
-    return list(message.attachments)
 
 
 def _frame(wanted: Mail, unsaved: Words | None, **asked: str) -> str:

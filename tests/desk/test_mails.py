@@ -151,6 +151,7 @@ def test_what_cannot_stand_is_refused_and_stays_in_its_field(admin_client):
     assert "Möglich ist nur: {name}, {tag}, {uhrzeit}, {absender}." in said["subject"]
     assert said["closing"] == "Das sind 601 Zeichen; höchstens 600 haben Platz."
     assert {field: form[field].value() for field in typed} == typed
+    assert "id_subject_helptext" in str(form["subject"])
     assert not MailWording.objects.exists()
 
 
