@@ -336,6 +336,8 @@ def test_a_call_is_moved_in_three_clicks_from_the_calendar(desk, confirmed, run_
     move = link(booking, "Verschieben")
     offered = re.findall(r'name="slot"\s+value="([^"]+)"', words(desk.get(move)))
 
+    page = desk.get(move).content.decode().partition('id="content-main"')[2]
+    assert page.count("csrfmiddlewaretoken") == page.count('<form method="post"') == 2
     assert NINE.isoformat() not in offered
     assert HALF_PAST_NINE.isoformat() in offered
     done = desk.post(move, {"slot": HALF_PAST_NINE.isoformat()}, follow=True)
