@@ -101,6 +101,15 @@ class Day:
             return f"{self._moment(span.start)} bis {self._moment(span.end)}"
         return german.clock_range(span.start, span.end, self.zone)
 
+    def short_clock(self, span: Interval) -> str:
+        """„09:00“: its beginning alone, where an axis of hours says the rest."""
+        whole = self.whole
+        if span.start < whole.start or span.end > whole.end or span == whole:
+            return self.clock(span)
+        clock = german.cell_clock(span.start, self.zone)
+        mark = german.zone_mark(self.zone, span.start)
+        return f"{clock} {mark}" if self._is_doubled(span.start) else clock
+
     def _moment(self, moment: datetime) -> str:
         clock = german.clock(moment, self.zone)
         mark = german.zone_mark(self.zone, moment)

@@ -282,7 +282,8 @@ def _holidays(calendar: Calendar) -> list[dict[str, object]]:
     """The holidays of the next twelve months, and what counts on each."""
     today = timezone.now().astimezone(calendar.tz).date()
     last = today + YEAR
-    overrides = list(calendar.overrides.filter(first_day__lte=last, last_day__gte=today))
+    replacing = calendar.overrides.filter(adds=False)
+    overrides = list(replacing.filter(first_day__lte=last, last_day__gte=today))
     return [
         {
             "day": day,

@@ -82,7 +82,14 @@ def week(request: HttpRequest) -> HttpResponse:
         "columns": [
             (
                 column,
-                [(placed, _way(request, column.day, placed, entering)) for placed in column.placed],
+                [
+                    (
+                        placed,
+                        _way(request, column.day, placed, entering),
+                        _way_to_move(request, placed, now=now),
+                    )
+                    for placed in column.placed
+                ],
                 _address("calendar_block", calendar, first_day=column.day.date),
             )
             for column in grid.columns
@@ -376,6 +383,16 @@ def _way(request: HttpRequest, day: Day, placed: Placed, entering: dict[str, str
         }
         return f"{reverse('admin:booking_booking_add')}?{urlencode(asked)}"
     return ""
+
+
+def _way_to_move(request: HttpRequest, placed: Placed, *, now: datetime) -> str:
+    """The page on which a coming call gets another time, for who may."""
+    booking = placed.entry.booking
+    if booking is None or not booking.is_confirmed or booking.start <= now:
+        return ""
+    if not request.user.has_perm("booking.change_booking"):
+        return ""
+    return reverse("admin:booking_booking_move", args=[booking.pk])
 
 
 def _page_of(booking: Booking) -> str:

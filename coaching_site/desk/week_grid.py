@@ -12,7 +12,6 @@ from datetime import date, datetime, timedelta
 
 from booking.agenda import Day, Entry, Kind
 from booking.slots import Interval
-from coaching_site import german
 
 QUARTER = 15  # minutes
 A_DAY = 24 * 60
@@ -130,7 +129,7 @@ def _column(day: Day, first: int, last: int) -> Column:
         Placed(
             entry,
             day.clock(entry.span),
-            _short(entry, day),
+            day.short_clock(entry.span),
             f"{_at(*rows[n])} lane-{lane}-{of}{_room(*rows[n])}",
         )
         for n, entry in enumerate(entries)
@@ -138,12 +137,6 @@ def _column(day: Day, first: int, last: int) -> Column:
     ]
     opening = [_at(*_rounded(*minutes_on(span, day), first, last)) for span in day.opening]
     return Column(day, opening, placed)
-
-
-def _short(entry: Entry, day: Day) -> str:
-    if day.whole.start < entry.span.start and entry.span.end <= day.whole.end:
-        return german.cell_clock(entry.span.start, day.zone)
-    return day.clock(entry.span)
 
 
 def _rows(entry: Entry, day: Day, first: int, last: int) -> tuple[int, int] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -113,6 +114,9 @@ def test_autumn_says_which_of_the_two_hours_is_meant():
         "02:00 Uhr (MESZ) bis 02:00 Uhr (MEZ)",
         "02:00 Uhr (MEZ) bis 03:00 Uhr",
     ]
+    night = filled(AUTUMN, ALWAYS)
+    beside_the_axis = [night.short_clock(each.span) for each in night.entries]
+    assert beside_the_axis[:4] == ["00:00", "01:00", "02:00 MESZ", "02:00 MEZ"]
 
 
 def test_each_state_of_a_call_is_told_apart(calendar, now):
@@ -265,7 +269,7 @@ def somebody_waits() -> bool:
 
 # --- open besides the hours ------------------------------------------------------------------------
 
-EVENING = {"day": WEDNESDAY, "start": time(18), "end": time(20)}
+EVENING: dict[str, Any] = {"day": WEDNESDAY, "start": time(18), "end": time(20)}
 
 
 def test_an_opened_evening_leaves_the_hours_of_the_day(call_type, now):

@@ -334,8 +334,11 @@ def test_a_free_spot_leads_to_the_form_with_call_and_time(desk, call_type):
 def test_a_call_is_moved_in_three_clicks_from_the_calendar(desk, confirmed, run_jobs, mailbox):
     booking = desk.get(link(desk.get(WEEK, THIS_WEEK), ADA.name))
     move = link(booking, "Verschieben")
+    assert move == link(desk.get(WEEK, THIS_WEEK), f"verschieben : {ADA.name}")
     offered = re.findall(r'name="slot"\s+value="([^"]+)"', words(desk.get(move)))
 
+    page = desk.get(move).content.decode().partition('id="content-main"')[2]
+    assert page.count("csrfmiddlewaretoken") == page.count('<form method="post"') == 2
     assert NINE.isoformat() not in offered
     assert HALF_PAST_NINE.isoformat() in offered
     done = desk.post(move, {"slot": HALF_PAST_NINE.isoformat()}, follow=True)
@@ -383,6 +386,7 @@ def test_who_may_only_look_sees_no_way_to_change(client, call_type, clock, now):
 
     page = words(helper.get(WEEK, THIS_WEEK))
 
+    assert "verschieben" not in page
     for way in (BLOCK, OPEN, undo, reverse("admin:booking_booking_add")):
         assert way not in page.partition('id="content-main"')[2]
     assert {helper.get(way).status_code for way in (BLOCK, OPEN, undo)} == {403}
