@@ -109,8 +109,14 @@ def _reload_until(coach: Page, true) -> None:
 def _export(coach: Page, folder: Path) -> Path:
     coach.goto(IMPORTS)
     coach.get_by_role("link", name="Liste exportieren").click()
+    coach.get_by_role("button", name="CSV für Tabellen und Import").click()
+    expect(coach.get_by_text("sie entsteht im Hintergrund")).to_be_visible()
+    # Leaving the page changes nothing: the file is found where all work stands.
+    coach.goto("/verwaltung/arbeiten/")
+    moves = coach.get_by_role("link", name="Aktualisieren")
+    _reload_until(coach, lambda: moves.count() == 0)
     with coach.expect_download() as download:
-        coach.get_by_role("button", name="CSV für Tabellen und Import").click()
+        coach.get_by_role("link", name="Herunterladen").first.click()
     path = folder / "export.csv"
     download.value.save_as(path)
     return path
