@@ -467,6 +467,14 @@ def _to_the_coach() -> Iterator[Mail]:
         "Wenn in der Nacht keine Sicherung gelungen ist.",
         lambda _: desk_mail.send_backup_failed(samples.TROUBLE, newest=""),
     )
+    yield Mail(
+        "desk.test",
+        "Testmail",
+        of,
+        coach,
+        "Wenn du sie unter „Einrichten“ anforderst.",
+        lambda now: desk_mail.send_test(now=now),
+    )
 
 
 REGISTER = {each.key: each for each in _mails()}
