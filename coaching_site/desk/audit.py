@@ -82,10 +82,13 @@ WATCHED: dict[str, tuple[str, ...]] = {
     "newsletter_subscriber": ("address", "address_key", "name"),
     "newsletter_suppression": ("address_hash",),
     "desk_personrequest": ("address", "address_hash", "in_the_way"),
+    "desk_personnote": ("address_key", "text"),
     "desk_recoverycodes": ("digests",),
     # Set up and removed; each sign-in changes it, which is nobody's deed.
     "otp_totp_totpdevice": ("key",),
 }
+# How columns with sums are called, wherever they are.
+OF_MONEY = "_cents"
 # What is named in English by others.
 CALLED = {"otp_totp_totpdevice": "Zwei-Faktor-App"}
 
@@ -106,11 +109,13 @@ def of(row: Model) -> list[Change]:
     return list(Change.objects.filter(table=row._meta.db_table, row=row.pk))
 
 
-def told(change: Change) -> list[str]:
-    """„Preis in Cent: 100 → 200“, „Name: geändert“."""
+def told(change: Change, *, with_money: bool = True) -> list[str]:
+    """„Preis in Cent: 100 → 200“, „Name: geändert“; sums are not for everybody."""
     words = []
     names = _names(change.table)
     for column, values in change.fields.items():
+        if column.endswith(OF_MONEY) and not with_money:
+            continue
         said = str(values)
         if isinstance(values, list):
             before, after = values

@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 
 from booking.models import Alarm, Booking, Withdrawal, WithdrawalMail
 from coaching_site import limits, networks
-from coaching_site.desk import audit, sign_in, two_factor, two_factor_pages
+from coaching_site.desk import audit, people_pages, sign_in, two_factor, two_factor_pages
 from coaching_site.desk.models import PersonRequest
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
@@ -47,6 +47,7 @@ class DeskSite(AdminSite):
             path("zwei-schritte/", self.admin_view(pages.state), name="two_factor"),
             path("zwei-schritte/einrichten/", pages.set_up, name="two_factor_set_up"),
             path("zwei-schritte/codes/", self.admin_view(pages.new_codes), name="recovery_codes"),
+            *people_pages.urls(self.admin_view),
         ]
         return [*own, *super().get_urls()]
 
