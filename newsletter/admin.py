@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from coaching_site import german
-from coaching_site.desk.csv_export import csv_response
+from coaching_site.desk.csv_export import csv_response, may_export
 from coaching_site.desk.read_only import ReadOnly
 from newsletter import (
     addresses,
@@ -86,7 +86,7 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
         may_look, may_change = self.has_view_permission, self.has_unsubscribe_permission
         person = [
             ("nachweis", "proof", self.proof_view, may_look),
-            ("daten", "data", require_POST(self.data_view), may_look),
+            ("daten", "data", require_POST(self.data_view), may_export),
             ("schlagwoerter", "tags", require_POST(self.tags_view), may_change),
             ("abmelden", "leave", require_POST(self.leave_view), may_change),
             ("zustellen", "deliver_again", require_POST(self.deliver_again_view), may_change),
@@ -126,7 +126,7 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
     ) -> HttpResponse:
         may = {
             "title": "Abos",
-            "has_export_permission": self.has_view_permission(request),
+            "has_export_permission": may_export(request),
             "has_import_permission": request.user.has_perm("newsletter.add_import"),
         }
         return super().changelist_view(request, {**(extra_context or {}), **may})
@@ -143,6 +143,7 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
         context = {
             "may_change": self.has_unsubscribe_permission(request),
             "may_erase": self.has_erase_permission(request),
+            "may_export": may_export(request),
             **(_history(row) if row else {}),
             **(extra_context or {}),
         }
@@ -224,7 +225,10 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
         }
         return TemplateResponse(request, "admin/newsletter/subscriber/erase.html", context)
 
-    @admin.action(description="CSV-Export", permissions=["view"])
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return may_export(request)
+
+    @admin.action(description="CSV-Export", permissions=["export"])
     def export(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> HttpResponse:
         return csv_response(
             "newsletter-abos.csv",
@@ -327,7 +331,10 @@ class ConsentAdmin(ReadOnly, admin.ModelAdmin[Consent]):
             found = found | queryset.filter(pk__in=of_address)
         return found, may_repeat
 
-    @admin.action(description="CSV-Export", permissions=["view"])
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return may_export(request)
+
+    @admin.action(description="CSV-Export", permissions=["export"])
     def export(self, request: HttpRequest, queryset: QuerySet[Consent]) -> HttpResponse:
         return csv_response(
             "newsletter-einwilligungen.csv",

@@ -28,6 +28,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST
 
+from coaching_site.desk.csv_export import may_export
 from coaching_site.german import number
 from newsletter import exports, portable
 from newsletter.errors import ImportRefused, NewsletterError
@@ -95,7 +96,7 @@ class ImportAdmin(admin.ModelAdmin[Import]):
         return super().has_view_permission(request, obj) or self.has_add_permission(request)
 
     def has_export_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("newsletter.view_subscriber"))
+        return request.user.has_perm("newsletter.view_subscriber") and may_export(request)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view

@@ -31,10 +31,17 @@ UNCERTAIN_SHOWN = 200
 
 
 def pages(desk: ModelAdmin[Issue]) -> list[tuple[str, str, IssueView]]:
-    """Address, name and view of every page about sending one issue."""
+    """Address, name and view of what is done before sending: nobody on the list gets anything."""
     views: list[tuple[str, str, Callable[..., HttpResponse]]] = [
         ("test", "test", test),
         ("links", "links", check_links),
+    ]
+    return [(address, name, partial(view, desk=desk)) for address, name, view in views]
+
+
+def sending_pages(desk: ModelAdmin[Issue]) -> list[tuple[str, str, IssueView]]:
+    """Address, name and view of every page that sends one issue, or keeps it from being sent."""
+    views: list[tuple[str, str, Callable[..., HttpResponse]]] = [
         ("senden", "send", ask),
         ("tun", "deed", require_POST(do)),
         ("abbrechen", "stop", stop),

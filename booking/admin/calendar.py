@@ -22,6 +22,7 @@ from booking.admin.prices import CallTypeForm
 from booking.models import Calendar, CallType, DateOverride, OneOffLink, Question, WeeklyHours
 from booking.models.calendar import new_feed_secret, new_secret, payments_are_on
 from coaching_site import german, links
+from coaching_site.desk.csv_export import may_export
 from pages.models import Practice
 
 PRICE = "Preis und Absage"
@@ -69,8 +70,10 @@ class CalendarAdmin(admin.ModelAdmin[Calendar]):
         return super().change_view(request, object_id, form_url, context)
 
     def get_fields(self, request: HttpRequest, obj: Calendar | None = None) -> list[Any]:
-        """The link opens the calendar for everybody who knows it: only who may change it sees it."""
-        may_see = obj is not None and self.has_change_permission(request, obj)
+        """The link opens the calendar for good to everybody who knows it: that is an export."""
+        may_see = (
+            obj is not None and self.has_change_permission(request, obj) and may_export(request)
+        )
         return [name for name in self.fields if may_see or name != "feed_link"]
 
     @admin.display(description="Dein Kalender-Abo")
@@ -87,7 +90,7 @@ class CalendarAdmin(admin.ModelAdmin[Calendar]):
     def renew_feed(self, request: HttpRequest, pk: int) -> HttpResponse:
         """For a link that went too far: the old one leads nowhere."""
         calendar = get_object_or_404(Calendar, pk=pk)
-        if not self.has_change_permission(request, calendar):
+        if not (self.has_change_permission(request, calendar) and may_export(request)):
             raise PermissionDenied
         Calendar.objects.filter(pk=pk).update(feed_secret=new_feed_secret())
         self.log_change(request, calendar, "Neuer Link für das Kalender-Abo")

@@ -24,7 +24,7 @@ from booking.errors import BookingError
 from booking.models import Invoice
 from booking.models.papers import InvoiceQuerySet
 from coaching_site import german
-from coaching_site.desk.csv_export import csv_response
+from coaching_site.desk.csv_export import csv_response, may_export
 from coaching_site.desk.read_only import ReadOnly
 from coaching_site.desk.zip_export import Entry, zip_response
 
@@ -328,7 +328,7 @@ class InvoiceAdmin(ReadOnly, admin.ModelAdmin[Invoice]):
 
     def month_view(self, request: HttpRequest) -> HttpResponseBase:
         """A month's papers for the tax adviser: a table, and the files."""
-        if not self.has_view_permission(request):
+        if not (self.has_view_permission(request) and self.has_export_permission(request)):
             raise PermissionDenied
         month, kind = _month(request.GET.get("monat")), request.GET.get("als")
         if month is not None and kind in ("csv", "zip"):
@@ -344,11 +344,14 @@ class InvoiceAdmin(ReadOnly, admin.ModelAdmin[Invoice]):
         }
         return TemplateResponse(request, "admin/booking/invoice/month.html", context)
 
-    @admin.action(description="Tabelle herunterladen (CSV)", permissions=["view"])
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return may_export(request)
+
+    @admin.action(description="Tabelle herunterladen (CSV)", permissions=["export"])
     def export(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> HttpResponseBase:
         return _table("rechnungen", Invoice.objects.filter(pk__in=queryset.values("pk")))
 
-    @admin.action(description="Dateien herunterladen (ZIP mit PDF)", permissions=["view"])
+    @admin.action(description="Dateien herunterladen (ZIP mit PDF)", permissions=["export"])
     def export_files(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> HttpResponseBase:
         return _files("rechnungen", Invoice.objects.filter(pk__in=queryset.values("pk")))
 

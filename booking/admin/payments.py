@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from booking.admin import links, money
 from booking.models import Deposit, Refund
 from coaching_site import german
-from coaching_site.desk.csv_export import csv_response
+from coaching_site.desk.csv_export import csv_response, may_export
 from coaching_site.desk.read_only import ReadOnly
 
 NOTHING = "–"
@@ -160,7 +160,10 @@ class DepositAdmin(ReadOnly, admin.ModelAdmin[Deposit]):
     def stripe(self, deposit: Deposit) -> SafeString | str:
         return stripe_link(deposit)
 
-    @admin.action(description="CSV-Export", permissions=["view"])
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return may_export(request)
+
+    @admin.action(description="CSV-Export", permissions=["export"])
     def export(self, request: HttpRequest, queryset: QuerySet[Deposit]) -> HttpResponse:
         payments = queryset.select_related(*BOOKING)
         return csv_response("zahlungen.csv", COLUMNS, map(_row, payments))

@@ -6,12 +6,20 @@ import csv
 import re
 from collections.abc import Iterable, Sequence
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 
 # A cell that begins with one of these is a formula to a spreadsheet (OWASP, CSV injection).
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 # But a sum below zero is nothing else.
 AMOUNT = re.compile(r"-[0-9]+,[0-9]{2}")
+
+
+# Whoever may look at rows may not for that carry all of them out of the house.
+PERMISSION = "desk.export_data"
+
+
+def may_export(request: HttpRequest) -> bool:
+    return bool(request.user.has_perm(PERMISSION))
 
 
 def csv_response(

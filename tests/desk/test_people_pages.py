@@ -39,19 +39,13 @@ def page_of(booking: Booking) -> str:
 # --- finding ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["müll", "mull", "MUELLER", "Müller ada", "rechenw", "ada@ex", "da Mü"],
-)
-def test_half_a_name_a_company_or_an_address_finds_somebody(confirmed, now, text):
+def test_half_a_name_a_company_or_an_address_finds_somebody(confirmed, now):
     hold(confirmed.call_type, now=now, start=HALF_PAST_NINE, guest=BEN)
 
-    assert found(text, now) == ["ada@example.org"]
-
-
-@pytest.mark.parametrize("text", ["%", "_", "\\", "adaben", "müller ben"])
-def test_what_nobody_is_called_finds_nobody(confirmed, now, text):
-    assert found(text, now) == []
+    for text in ("müll", "mull", "MUELLER", "Müller ada", "rechenw", "ada@ex", "da Mü"):
+        assert found(text, now) == ["ada@example.org"], text
+    for text in ("%", "_", "\\", "adaben", "müller ben"):
+        assert found(text, now) == [], text
 
 
 def test_one_row_a_person_with_their_calls_and_newsletter(confirmed, now):
@@ -113,7 +107,7 @@ def test_the_list_is_paged_and_asks_as_much_for_a_hundred_as_for_one(admin_clien
 
 
 @pytest.fixture
-def known(confirmed, run_jobs, mailbox, now) -> Booking:
+def known(confirmed: Booking, run_jobs, mailbox, now) -> Booking:
     """Somebody with traces in all corners."""
     sign_up("ada@example.org", now)
     run_jobs()

@@ -89,8 +89,7 @@ def test_the_list_leads_to_import_and_export(admin_client, client, django_user_m
     client.force_login(helper)
 
     page = shown(client.get(SUBSCRIBERS))
-    assert ways[0] not in page
-    assert ways[1] in page
+    assert not any(way in page for way in ways)
 
 
 def test_chosen_people_are_given_and_taken_tags(admin_client, now):
