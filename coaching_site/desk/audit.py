@@ -16,7 +16,7 @@ from datetime import date, datetime, time
 
 from django.apps import apps
 from django.db import connection
-from django.db.models import Model
+from django.db.models import Model, Q
 from django.utils import timezone
 
 from coaching_site import german, periods
@@ -87,6 +87,20 @@ WATCHED: dict[str, tuple[str, ...]] = {
     # Set up and removed; each sign-in changes it, which is nobody's deed.
     "otp_totp_totpdevice": ("key",),
 }
+# What a thing's history tells as well: by table, and how its rows lead to the thing.
+PARTS: dict[str, dict[str, str]] = {
+    "booking_booking": {
+        "booking_billingaddress": "booking",
+        "booking_deposit": "booking",
+        "booking_refund": "deposit__booking",
+        "booking_invoice": "booking",
+        "booking_alarm": "deposit__booking",
+    },
+    "booking_calendar": {"booking_weeklyhours": "calendar", "booking_dateoverride": "calendar"},
+    "booking_calltype": {"booking_question": "call_type"},
+    "booking_invoice": {"booking_invoicepayment": "invoice"},
+}
+MONEY = ("booking_deposit", "booking_refund", "booking_invoice", "booking_alarm")
 # How columns with sums are called, wherever they are.
 OF_MONEY = "_cents"
 # What is named in English by others.
@@ -104,9 +118,15 @@ def by(who: str) -> Iterator[None]:
             _set("")
 
 
-def of(row: Model) -> list[Change]:
-    """What was changed of one row, the newest first."""
-    return list(Change.objects.filter(table=row._meta.db_table, row=row.pk))
+def of(row: Model, *, with_money: bool = True) -> list[Change]:
+    """What was changed of one row and of what is a part of it, the newest first."""
+    rows = Q(table=row._meta.db_table, row=row.pk)
+    for table, way in PARTS.get(row._meta.db_table, {}).items():
+        if with_money or table not in MONEY:
+            part = model_of(table)
+            assert part is not None
+            rows |= Q(table=table, row__in=part._default_manager.filter(**{way: row}).values("pk"))
+    return list(Change.objects.filter(rows))
 
 
 def told(change: Change, *, with_money: bool = True) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangosUserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.contrib.auth.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -31,7 +31,7 @@ class RoleField(forms.ModelMultipleChoiceField[Group]):
         )
 
 
-class NewUserForm(AdminUserCreationForm):  # type: ignore[type-arg]
+class NewUserForm(UserCreationForm):  # type: ignore[type-arg]
     """Whoever is made here is made to sign in here."""
 
     groups = RoleField()
@@ -43,6 +43,16 @@ class NewUserForm(AdminUserCreationForm):  # type: ignore[type-arg]
     def save(self, commit: bool = True) -> Any:
         self.instance.is_staff = True
         return super().save(commit)
+
+
+class NewPasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]
+    """Everybody here signs in with a password: there is no other way that one could turn to."""
+
+    def __init__(self, user: User, *args: Any, **options: Any) -> None:
+        super().__init__(user, *args, **options)
+        self.fields.pop("usable_password", None)
+        for field in self.fields.values():
+            field.required = True
 
 
 class UserForm(UserChangeForm):  # type: ignore[type-arg]
@@ -58,6 +68,8 @@ class UserAdmin(DjangosUserAdmin[User]):
 
     form = UserForm
     add_form = NewUserForm
+    change_password_form = NewPasswordForm
+    change_user_password_template = "admin/auth/user/new_password.html"  # noqa: S105, a path
     list_display = ["username", "first_name", "last_name", "role", "is_active", "last_login"]
     list_filter = ["groups", "is_active"]
     readonly_fields = ["last_login", "date_joined"]
@@ -69,9 +81,7 @@ class UserAdmin(DjangosUserAdmin[User]):
         ("Darf alles, ohne Rolle", {"classes": ("collapse",), "fields": ("is_superuser",)}),
         ("Verlauf", {"fields": ("last_login", "date_joined")}),
     )
-    add_fieldsets = (
-        (None, {"fields": ("username", "usable_password", "password1", "password2", "groups")}),
-    )
+    add_fieldsets = ((None, {"fields": ("username", "password1", "password2", "groups")}),)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).prefetch_related("groups")

@@ -276,12 +276,29 @@ def test_who_may_not_send_sees_no_button_for_it(house, assistant, admin_client):
     assert "weiter zum Senden" in words(admin_client.get(page))
 
 
+def test_a_bookings_history_tells_of_its_money_to_whom_it_is_meant_for(
+    house, assistant, admin_client
+):
+    with audit.by("coach"):
+        Deposit.objects.update(kept_cents=1001)
+        Booking.objects.update(topic="Anderes")
+    history = f"{DESK}booking/booking/{house.pk}/history/"
+
+    told, half = words(admin_client.get(history)), words(assistant.get(history))
+
+    assert "behalten in Cent: 0 → 1001" in told
+    assert "Worum es geht: geändert" in told
+    assert "Worum es geht: geändert" in half
+    assert "Cent" not in half
+
+
 # --- users --------------------------------------------------------------------------------------
 
 
 def test_a_new_user_gets_a_role_in_plain_german(admin_client, kept):
     add = f"{DESK}auth/user/add/"
     shown = words(admin_client.get(add))
+    assert "Password" not in shown
     for word in ("Rolle", "Assistenz: Kalender, Termine, Menschen", "Coach: alles"):
         assert word in shown
 
@@ -289,7 +306,6 @@ def test_a_new_user_gets_a_role_in_plain_german(admin_client, kept):
     password = "zwei lange Woerter"
     form = {
         "username": "hilfe",
-        "usable_password": "true",
         "password1": password,
         "password2": password,
     }
@@ -299,6 +315,12 @@ def test_a_new_user_gets_a_role_in_plain_german(admin_client, kept):
     assert (user.is_staff, list(user.groups.all())) == (True, [group])
     page = words(admin_client.get(f"{DESK}auth/user/{user.pk}/change/"))
     assert "user_permissions" not in page
+    renewed = f"{DESK}auth/user/{user.pk}/password/"
+    assert "Password" not in words(admin_client.get(renewed))
+    new = "drei lange Woerter"
+    admin_client.post(renewed, {"password1": new, "password2": new, "set-password": "x"})
+    user.refresh_from_db()
+    assert user.check_password(new)
     assert ">Assistenz<" in words(admin_client.get(f"{DESK}auth/user/"))
 
 
