@@ -170,6 +170,12 @@ PERSON_REQUESTS = Period(
     "coaching_site.desk.people.forget_requests",
     years=3,
 )
+NOTES = Period(
+    "Notizen zu einer Person",
+    "Vorbereitung und Nachbereitung von Gesprächen",
+    "coaching_site.desk.notes.forget",
+    years=3,
+)
 CHANGES = Period(
     "wer in der Verwaltung was geändert hat, ohne Angaben zu Gästen",
     "Nachweis und Fehlersuche",
@@ -204,6 +210,7 @@ ALL: Sequence[Period] = (
     IMPORTS,
     PERSON_LINKS,
     PERSON_REQUESTS,
+    NOTES,
     CHANGES,
     EXPORT_FILES,
     EXPORTS,

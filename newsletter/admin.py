@@ -19,7 +19,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from coaching_site import german
-from coaching_site.desk import downloads
+from coaching_site.desk import confirming, downloads
+from coaching_site.desk.csv_export import may_export
 from coaching_site.desk.read_only import ReadOnly
 from newsletter import (
     addresses,
@@ -39,6 +40,12 @@ from newsletter.views.common import json_file
 from pages.models import Practice
 
 LAST_MAILS = 20  # of a person's issues, on their page
+
+# What the coach cannot take back: only the readers themselves agree anew.
+LEAVES = (
+    "Ein Abo endet damit sofort. Zurücknehmen kannst du das nicht: Wer wieder lesen will, "
+    "muss sich selbst neu anmelden."
+)
 
 PersonView = Callable[[HttpRequest, Subscriber], HttpResponse]
 
@@ -83,7 +90,7 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
         may_look, may_change = self.has_view_permission, self.has_unsubscribe_permission
         person = [
             ("nachweis", "proof", self.proof_view, may_look),
-            ("daten", "data", require_POST(self.data_view), may_look),
+            ("daten", "data", require_POST(self.data_view), may_export),
             ("schlagwoerter", "tags", require_POST(self.tags_view), may_change),
             ("abmelden", "leave", require_POST(self.leave_view), may_change),
             ("zustellen", "deliver_again", require_POST(self.deliver_again_view), may_change),
@@ -140,6 +147,7 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
         context = {
             "may_change": self.has_unsubscribe_permission(request),
             "may_erase": self.has_erase_permission(request),
+            "may_export": may_export(request),
             **(_history(row) if row else {}),
             **(extra_context or {}),
         }
@@ -174,6 +182,8 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
         return redirect("admin:newsletter_subscriber_change", person.pk)
 
     def leave_view(self, request: HttpRequest, person: Subscriber) -> HttpResponse:
+        if not confirming.is_sure(request):
+            return self._ask(request, person, "Vom Newsletter abmelden", LEAVES)
         if subscriptions.unsubscribe(person.public_id, now=timezone.now(), by=Event.By.COACH):
             self.message_user(request, "Abgemeldet.", messages.SUCCESS)
         return redirect("admin:newsletter_subscriber_change", person.pk)
@@ -189,11 +199,25 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
         """Block, or take it back: the button says which."""
         now = timezone.now()
         if "aufheben" not in request.POST:
+            if not confirming.is_sure(request):
+                return self._ask(
+                    request, person, "Sperren", f"Keine Anmeldung wird mehr beantwortet. {LEAVES}"
+                )
             suppressions.block(person.address_key, now=now)
             self.message_user(request, "Gesperrt und abgemeldet.", messages.SUCCESS)
         elif suppressions.unblock(person.address_key, now=now):
             self.message_user(request, "Sperre aufgehoben.", messages.SUCCESS)
         return redirect("admin:newsletter_subscriber_change", person.pk)
+
+    def _ask(self, request: HttpRequest, person: Subscriber, title: str, says: str) -> HttpResponse:
+        return confirming.ask(
+            request,
+            title=title,
+            says=[f"{person.address}: {says}"],
+            button=title,
+            back=reverse("admin:newsletter_subscriber_change", args=[person.pk]),
+            opts=self.opts,
+        )
 
     def erase_view(self, request: HttpRequest, person: Subscriber) -> HttpResponse:
         """Ask first. Afterwards nothing names the person, this page's message neither."""
@@ -218,10 +242,22 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
         return downloads.hand_out(request, "people", "newsletter-abos.csv", queryset)
 
     @admin.action(description="Abmelden", permissions=["unsubscribe"])
-    def unsubscribe(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> None:
+    def unsubscribe(
+        self, request: HttpRequest, queryset: QuerySet[Subscriber]
+    ) -> HttpResponse | None:
+        if not confirming.is_sure(request):
+            return confirming.ask(
+                request,
+                title="Abmelden",
+                says=[f"Ausgewählt: {german.number(queryset.count())}. {LEAVES}"],
+                button="Abmelden",
+                back=reverse("admin:newsletter_subscriber_changelist"),
+                opts=self.opts,
+            )
         now, by = timezone.now(), Event.By.COACH
         gone = sum(subscriptions.unsubscribe(row.public_id, now=now, by=by) for row in queryset)
         self.message_user(request, f"Abgemeldet: {gone}.", messages.SUCCESS)
+        return None
 
     @admin.action(description="Schlagwörter geben", permissions=["unsubscribe"])
     def give_tags(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> None:

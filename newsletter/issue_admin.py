@@ -67,6 +67,10 @@ class IssueAdmin(admin.ModelAdmin[Issue]):
         pages += [
             (address, name, page, may_change) for address, name, page in sending_admin.pages(self)
         ]
+        pages += [
+            (address, name, page, self.has_send_permission)
+            for address, name, page in sending_admin.sending_pages(self)
+        ]
         own = [
             path(
                 f"<int:pk>/{address}/",
@@ -76,6 +80,11 @@ class IssueAdmin(admin.ModelAdmin[Issue]):
             for address, name, page, permission in pages
         ]
         return [*own, *super().get_urls()]
+
+    def has_send_permission(self, request: HttpRequest, obj: Issue | None = None) -> bool:
+        """Who writes does not for that decide that it goes out."""
+        may = request.user.has_perm("newsletter.send_issue")
+        return bool(may and self.has_change_permission(request, obj))
 
     # --- the list -----------------------------------------------------------------------------
 

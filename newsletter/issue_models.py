@@ -122,6 +122,7 @@ class Issue(models.Model):
         verbose_name = "Ausgabe"
         verbose_name_plural = "Ausgaben"
         ordering = ["-created_at"]
+        permissions = [("send_issue", "Darf Ausgaben verschicken")]
         constraints = [
             models.CheckConstraint(
                 name="newsletter_issue_status_is_known",

@@ -43,6 +43,8 @@ def shown(
         "opts": desk.opts,
         "zone": ZONE,
         "may_change": desk.has_change_permission(request),
+        "may_send": desk.has_change_permission(request)
+        and request.user.has_perm("newsletter.send_issue"),
         **context,
     }
     return TemplateResponse(request, f"admin/newsletter/issue/{name}.html", whole)

@@ -12,11 +12,12 @@ from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from coaching_site import german
-from coaching_site.desk import progress, watching
+from coaching_site.desk import confirming, progress, watching
 from newsletter import dead_links, issue_pages
 from newsletter.errors import NewsletterError
 from newsletter.issue_forms import SendForm, TestForm, as_admin, show_version
@@ -30,10 +31,17 @@ UNCERTAIN_SHOWN = 200
 
 
 def pages(desk: ModelAdmin[Issue]) -> list[tuple[str, str, IssueView]]:
-    """Address, name and view of every page about sending one issue."""
+    """Address, name and view of what is done before sending: nobody on the list gets anything."""
     views: list[tuple[str, str, Callable[..., HttpResponse]]] = [
         ("test", "test", test),
         ("links", "links", check_links),
+    ]
+    return [(address, name, partial(view, desk=desk)) for address, name, view in views]
+
+
+def sending_pages(desk: ModelAdmin[Issue]) -> list[tuple[str, str, IssueView]]:
+    """Address, name and view of every page that sends one issue, or keeps it from being sent."""
+    views: list[tuple[str, str, Callable[..., HttpResponse]]] = [
         ("senden", "send", ask),
         ("tun", "deed", require_POST(do)),
         ("abbrechen", "stop", stop),
@@ -145,6 +153,8 @@ def do(request: HttpRequest, issue: Issue, *, desk: ModelAdmin[Issue]) -> HttpRe
     for name, deed in DEEDS.items():
         if name not in request.POST:
             continue
+        if name == "send_late" and not confirming.is_sure(request):
+            return _ask_to_send_late(request, issue, desk=desk)
         try:
             words = deed(issue.pk, timezone.now())
         except NewsletterError as error:
@@ -153,6 +163,22 @@ def do(request: HttpRequest, issue: Issue, *, desk: ModelAdmin[Issue]) -> HttpRe
             desk.log_change(request, issue, words)
             desk.message_user(request, words, messages.SUCCESS)
     return issue_pages.to(issue)
+
+
+def _ask_to_send_late(
+    request: HttpRequest, issue: Issue, *, desk: ModelAdmin[Issue]
+) -> HttpResponse:
+    count = german.number(preflight_of(issue)["readers"])
+    return confirming.ask(
+        request,
+        title=f"Jetzt doch senden: {issue.subject}",
+        says=[
+            f"Die Ausgabe geht sofort an {count} Personen hinaus. Das lässt sich nicht zurückholen."
+        ],
+        button="Jetzt senden",
+        back=reverse("admin:newsletter_issue_change", args=[issue.pk]),
+        opts=desk.opts,
+    )
 
 
 def _take_back(pk: int, now: datetime) -> str:

@@ -18,6 +18,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from coaching_site.desk import confirming
 from pages import comparing, filling, legal
 from pages.legal import LegalTextError
 from pages.legal_models import CHECKED_BY_A_LAWYER, LegalText
@@ -229,6 +230,13 @@ class LegalTextAdmin(admin.ModelAdmin[LegalText]):
 
     def _discard(self, request: HttpRequest, kind: Kind) -> HttpResponse:
         row = legal.draft(kind)
+        if row is not None and not confirming.is_sure(request):
+            return self._ask(
+                request,
+                f"{kind.label}: Entwurf verwerfen",
+                "Was darin geändert wurde, ist dann weg. Die veröffentlichte Fassung bleibt, wie sie ist.",
+                "Entwurf verwerfen",
+            )
         if row is not None:
             self.log_deletions(request, LegalText.objects.filter(pk=row.pk))
             legal.discard_draft(kind)
@@ -238,11 +246,26 @@ class LegalTextAdmin(admin.ModelAdmin[LegalText]):
     def _checked(self, request: HttpRequest, kind: Kind) -> HttpResponse:
         row = legal.current_row(kind)
         # Another version may hold since the page was opened; that one nobody has looked at.
-        if row is not None and request.POST.get("number") == str(row.number):
+        is_seen = row is not None and request.POST.get("number") == str(row.number)
+        if is_seen and not confirming.is_sure(request):
+            return self._ask(
+                request,
+                f"{kind.label}: geprüft",
+                f"{row}: Eine Anwältin oder ein Anwalt hat genau diesen Wortlaut geprüft? Der Hinweis "
+                "auf einen Entwurf verschwindet dann von der Seite. Zurücknehmen lässt sich das nicht.",
+                "Ja, geprüft",
+            )
+        if row is not None and is_seen:
             legal.mark_checked(row, now=timezone.now())
             self.log_change(request, row, "Als geprüft vermerkt.")
             self.message_user(request, f"{row} ist als geprüft vermerkt.", messages.SUCCESS)
         return redirect("admin:pages_legaltext_changelist")
+
+    def _ask(self, request: HttpRequest, title: str, says: str, button: str) -> HttpResponse:
+        back = reverse("admin:pages_legaltext_changelist")
+        return confirming.ask(
+            request, title=title, says=[says], button=button, back=back, opts=self.opts
+        )
 
     def _page(
         self, request: HttpRequest, name: str, title: str, context: dict[str, Any]

@@ -60,7 +60,9 @@ def test_a_range_has_an_en_dash():
     ],
 )
 def test_a_span_is_said_as_short_as_it_can_be(start, end, said):
-    first, last = (datetime(2027, 3, *each, tzinfo=BERLIN).astimezone(UTC) for each in (start, end))
+    first, last = (
+        datetime(2027, 3, day, hour, tzinfo=BERLIN).astimezone(UTC) for day, hour in (start, end)
+    )
 
     assert german.span(first, last, BERLIN) == said
 

@@ -183,6 +183,19 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
         """What comes in the order it comes; what was with the latest first."""
         return ["start"] if asked_time(request) in ("kommend", "heute") else ["-start"]
 
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """What was paid is not for everybody."""
+        may = money.may_see(request.user)
+        return [name for name in self.list_display if may or name != "paid"]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Booking | None = None) -> Any:
+        """Withdrawals are money's business as well."""
+        may = request.user.has_perm("booking.view_withdrawal")
+        return [
+            (name, {"fields": [field for field in group["fields"] if may or field != "withdrawn"]})
+            for name, group in self.fieldsets
+        ]
+
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         own = [
@@ -232,9 +245,9 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
             "has_cancel_permission": self.has_cancel_permission(request),
             "has_refund_permission": self.has_refund_permission(request),
             "missable": booking is not None and booking.can_be_missed(timezone.now()),
-            "money": money.box(booking) if booking is not None else None,
+            "money": money.box(booking) if booking and money.may_see(request.user) else None,
             "has_issue_permission": self.has_issue_permission(request),
-            "papers": self._papers(booking),
+            "papers": self._papers(booking) if self.has_papers_permission(request) else None,
             "is_billed": booking and invoicing.is_billed(booking),
             "kept_invoice": booking and billing.kept_invoice(booking),
         }
@@ -253,6 +266,11 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
         """Who may write invoices."""
         may_look = self.has_view_permission(request)
         return bool(may_look and request.user.has_perm("booking.issue_invoice"))
+
+    def has_papers_permission(self, request: HttpRequest) -> bool:
+        """Who may read invoices; who writes them reads them."""
+        may = request.user.has_perm("booking.view_invoice")
+        return bool(may or self.has_issue_permission(request))
 
     def _papers(self, booking: Booking | None) -> QuerySet[Invoice]:
         rows = Invoice.objects.of_booking(booking) if booking else Invoice.objects.none()

@@ -30,7 +30,8 @@ DAYS_OFFERED = 7
 def enter(request: HttpRequest, desk: ModelAdmin[Booking]) -> HttpResponse:
     """Ask for call, time and guest; name what speaks against it; book."""
     now = timezone.now()
-    form = ByHandForm(request.POST) if request.method == "POST" else _prefilled(request)
+    is_filled_in = request.method == "POST" and "prefill" not in request.POST
+    form = ByHandForm(request.POST) if is_filled_in else _prefilled(request)
     objections: Objections | None = None
     if form.is_valid():
         try:
@@ -158,9 +159,15 @@ def _typed(slot: str, booking: Booking) -> dict[str, str]:
 
 
 def _prefilled(request: HttpRequest) -> ByHandForm:
-    """An empty form, with the call and the time the address asks for."""
-    fields = ("call_type", "day", "time", "showing")
-    return ByHandForm(initial={name: request.GET[name] for name in fields if name in request.GET})
+    """An empty form, with the call and the time the address asks for, or a guest who is known.
+
+    Who it is comes in a form with a button `prefill`: names and addresses do not belong into URLs.
+    """
+    times = ("call_type", "day", "time", "showing")
+    guest = ("name", "email", "phone", "company")
+    known = {name: request.GET[name] for name in times if name in request.GET}
+    known |= {name: request.POST[name] for name in guest if name in request.POST}
+    return ByHandForm(initial=known)
 
 
 def _moved(before: Booking, moved: Booking, *, now: datetime) -> str:

@@ -22,6 +22,8 @@ from booking.admin.prices import CallTypeForm
 from booking.models import Calendar, CallType, DateOverride, OneOffLink, Question, WeeklyHours
 from booking.models.calendar import new_feed_secret, new_secret, payments_are_on
 from coaching_site import german, links
+from coaching_site.desk import confirming
+from coaching_site.desk.csv_export import may_export
 from pages.models import Practice
 
 PRICE = "Preis und Absage"
@@ -69,8 +71,10 @@ class CalendarAdmin(admin.ModelAdmin[Calendar]):
         return super().change_view(request, object_id, form_url, context)
 
     def get_fields(self, request: HttpRequest, obj: Calendar | None = None) -> list[Any]:
-        """The link opens the calendar for everybody who knows it: only who may change it sees it."""
-        may_see = obj is not None and self.has_change_permission(request, obj)
+        """The link opens the calendar for good to everybody who knows it: that is an export."""
+        may_see = (
+            obj is not None and self.has_change_permission(request, obj) and may_export(request)
+        )
         return [name for name in self.fields if may_see or name != "feed_link"]
 
     @admin.display(description="Dein Kalender-Abo")
@@ -87,8 +91,20 @@ class CalendarAdmin(admin.ModelAdmin[Calendar]):
     def renew_feed(self, request: HttpRequest, pk: int) -> HttpResponse:
         """For a link that went too far: the old one leads nowhere."""
         calendar = get_object_or_404(Calendar, pk=pk)
-        if not self.has_change_permission(request, calendar):
+        if not (self.has_change_permission(request, calendar) and may_export(request)):
             raise PermissionDenied
+        if not confirming.is_sure(request):
+            return confirming.ask(
+                request,
+                title="Neuer Link für das Kalender-Abo",
+                says=[
+                    "Der alte Link gilt dann sofort nicht mehr: Jedes Kalenderprogramm, das ihn liest, "
+                    "bekommt nichts mehr. Das lässt sich nicht zurücknehmen."
+                ],
+                button="Neuen Link machen",
+                back=reverse("admin:booking_calendar_change", args=[pk]),
+                opts=self.opts,
+            )
         Calendar.objects.filter(pk=pk).update(feed_secret=new_feed_secret())
         self.log_change(request, calendar, "Neuer Link für das Kalender-Abo")
         self.message_user(
@@ -211,11 +227,27 @@ class CallTypeAdmin(admin.ModelAdmin[CallType]):
         return format_html("<code>{}</code>", links.absolute(address))
 
     @admin.action(description="Geheimen Link erneuern", permissions=["change"])
-    def renew_secret(self, request: HttpRequest, queryset: QuerySet[CallType]) -> None:
+    def renew_secret(
+        self, request: HttpRequest, queryset: QuerySet[CallType]
+    ) -> HttpResponse | None:
         """For a link that went too far: the old one leads nowhere."""
+        if not confirming.is_sure(request):
+            return confirming.ask(
+                request,
+                title="Geheimen Link erneuern",
+                says=[
+                    ", ".join(f"„{call_type}“" for call_type in queryset),
+                    "Der alte Link führt dann nirgends mehr hin, auch wenn ihn schon jemand hat. "
+                    "Das lässt sich nicht zurücknehmen.",
+                ],
+                button="Link erneuern",
+                back=reverse("admin:booking_calltype_changelist"),
+                opts=self.opts,
+            )
         for call_type in queryset:
             queryset.filter(pk=call_type.pk).update(secret=new_secret())
         self.message_user(request, "Der alte Link gilt nicht mehr.", messages.SUCCESS)
+        return None
 
     @admin.display(description="Dauer", ordering="length")
     def duration_in_minutes(self, call_type: CallType) -> str:

@@ -60,8 +60,10 @@ class CancelForm(forms.Form):
         *,
         booking: Booking,
         may_choose: bool,
+        sees_money: bool,
         now: datetime,
     ) -> None:
+        self.sees_money = sees_money
         self.left = money.refundable_cents(booking)
         self.is_disputed = money.is_disputed(booking)
         self.by_terms = min(self.left, cancellation.refund_if_cancelled(booking, now=now))
@@ -70,29 +72,33 @@ class CancelForm(forms.Form):
             self._keep_only(["note"])
         elif not self.left:
             self._keep_only(["who", "note"])
-        self._offer(may_choose)
+        if not sees_money:
+            self.fields.pop("terms", None)
+        self._offer(may_choose and sees_money)
 
     def _keep_only(self, names: list[str]) -> None:
         self.fields = {name: self.fields[name] for name in names}
 
     def _offer(self, may_choose: bool) -> None:
-        """The choices, each with its exact sum."""
+        """The choices, each with its exact sum for those who may know it."""
         everything = german.euros(self.left)
         goes_back = "stehen dem Gast zu" if self.is_disputed else "gehen zurück"
+        by_coach = f"Ich sage ab: {everything} {goes_back}"
+        by_terms = f"nach den Bedingungen: {german.euros(self.by_terms)}"
+        if not self.sees_money:
+            by_coach, by_terms = "Die Praxis sagt ab: Es geht alles zurück", "nach den Bedingungen"
         if "who" in self.fields:
-            by_coach = (COACH, f"Ich sage ab: {everything} {goes_back}")
-            self._choices("who", [by_coach, (GUEST, "Der Gast hat abgesagt")])
+            self._choices("who", [(COACH, by_coach), (GUEST, "Der Gast hat abgesagt")])
         if "back" not in self.fields:
             return
-        by_terms = (TERMS, f"nach den Bedingungen: {german.euros(self.by_terms)}")
         if may_choose:
             others = [(OTHER, "ein anderer Betrag"), (NONE, "nichts")]
-            self._choices("back", [by_terms, (ALL, f"alles: {everything}"), *others])
+            self._choices("back", [(TERMS, by_terms), (ALL, f"alles: {everything}"), *others])
             self.fields[
                 "amount"
             ].help_text = f"Nur für „ein anderer Betrag“, höchstens {everything}."
         else:
-            self._choices("back", [by_terms])
+            self._choices("back", [(TERMS, by_terms)])
             del self.fields["amount"]
 
     def _choices(self, name: str, choices: list[tuple[str, str]]) -> None:
@@ -111,7 +117,7 @@ class CancelForm(forms.Form):
         back, amount = cleaned.get("back"), cleaned.get("amount")
         if not back:
             self.add_error("back", "Wähle, was zurückgeht.")
-        elif back == TERMS and cleaned.get("terms") != self.by_terms:
+        elif back == TERMS and self.sees_money and cleaned.get("terms") != self.by_terms:
             self.add_error(
                 "back", f"Inzwischen sind es {german.euros(self.by_terms)}. Bitte bestätige das."
             )
@@ -146,7 +152,13 @@ def one(
     """From the booking's own page: who, how much, and a word."""
     back, now = links.to(booking).address, timezone.now()
     data = request.POST if request.method == "POST" else None
-    form = CancelForm(data, booking=booking, may_choose=may_choose, now=now)
+    form = CancelForm(
+        data,
+        booking=booking,
+        may_choose=may_choose,
+        sees_money=money.may_see(request.user),
+        now=now,
+    )
     if form.is_valid():
         call_off(request, desk, [booking], note=form.cleaned_data["note"], form=form)
         return redirect(back)
@@ -193,7 +205,8 @@ def call_off(
             done += 1
             back += _gone_back(booking) - before
     if done:
-        money_back = f" Es gehen {german.euros(back)} zurück." if back else ""
+        says_how_much = back and money.may_see(request.user)
+        money_back = f" Es gehen {german.euros(back)} zurück." if says_how_much else ""
         desk.message_user(
             request, f"Abgesagt: {done}. Beide Seiten bekommen eine Mail.{money_back}"
         )
@@ -221,7 +234,11 @@ def _page(
     back: str,
     form: CancelForm | None = None,
 ) -> HttpResponse:
-    rows = [(each, links.when(each), money.sendable_cents(each)) for each in bookings]
+    sees_money = money.may_see(request.user)
+    rows = [
+        (each, links.when(each), money.sendable_cents(each) if sees_money else 0)
+        for each in bookings
+    ]
     context = {
         **desk.admin_site.each_context(request),
         "title": "Absagen",

@@ -8,6 +8,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, User
 
 from booking.models import Alarm, Booking, Deposit, Refund
 from coaching_site import german
@@ -77,6 +78,11 @@ class Box:
     rows: Sequence[tuple[str, str]]
     attempts: Sequence[Attempt]
     alarms: Sequence[tuple[Alarm, str]]
+
+
+def may_see(user: User | AnonymousUser) -> bool:
+    """Whether somebody at the desk may know what was paid and what goes back."""
+    return bool(user.has_perm("booking.view_deposit"))
 
 
 def box(booking: Booking) -> Box | None:

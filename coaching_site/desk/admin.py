@@ -18,6 +18,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from coaching_site import german
 from coaching_site.desk import audit, people
+from coaching_site.desk.csv_export import may_export
 from coaching_site.desk.models import Change, PersonRequest
 from coaching_site.desk.open_first import OpenFirst
 from coaching_site.desk.read_only import ReadOnly
@@ -101,12 +102,15 @@ class PersonRequestAdmin(ReadOnly, admin.ModelAdmin[PersonRequest]):
         if "confirm" in request.POST:
             return self._erase(request, address)
         if "file" in request.POST:
+            if not may_export(request):
+                raise PermissionDenied
             people.note_export(address, by=by, now=now)
             return json_file(people.everything_about(address, now=now))
         context["address"] = address.shown
         context["asks_to_confirm"] = "erase" in request.POST
         context["left"] = people.in_the_way(address, now=now)
         context["asked_before"] = people.asked_before(address)
+        context["may_export"] = may_export(request)
         context["may_erase"] = self.has_erase_permission(request)
         context["everything"] = people.everything_about(address, now=now)
         context["is_known"] = people.is_known(address)

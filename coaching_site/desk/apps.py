@@ -19,9 +19,13 @@ class DeskAdminConfig(apps.AdminConfig):
     default_site = "coaching_site.desk.site.DeskSite"
 
     def ready(self) -> None:
-        """Nobody sets up or reads somebody else's second factor."""
+        """Users have roles, which the code keeps; nobody reads somebody else's second factor."""
         super().ready()
         from django.contrib import admin
+        from django.contrib.auth.models import Group, User
         from django_otp.plugins.otp_totp.models import TOTPDevice
 
-        admin.site.unregister(TOTPDevice)
+        from coaching_site.desk.user_admin import UserAdmin
+
+        admin.site.unregister([Group, TOTPDevice, User])
+        admin.site.register(User, UserAdmin)

@@ -16,7 +16,7 @@ from datetime import date, datetime, time
 
 from django.apps import apps
 from django.db import connection
-from django.db.models import Model
+from django.db.models import Model, Q
 from django.utils import timezone
 
 from coaching_site import german, periods
@@ -84,12 +84,29 @@ WATCHED: dict[str, tuple[str, ...]] = {
     "newsletter_subscriber": ("address", "address_key", "name"),
     "newsletter_suppression": ("address_hash",),
     "desk_personrequest": ("address", "address_hash", "in_the_way"),
+    "desk_personnote": ("address_key", "text"),
     "desk_recoverycodes": ("digests",),
     # Asked for; what the worker then makes of it is nobody's deed.
     "desk_longwork": ("rows",),
     # Set up and removed; each sign-in changes it, which is nobody's deed.
     "otp_totp_totpdevice": ("key",),
 }
+# What a thing's history tells as well: by table, and how its rows lead to the thing.
+PARTS: dict[str, dict[str, str]] = {
+    "booking_booking": {
+        "booking_billingaddress": "booking",
+        "booking_deposit": "booking",
+        "booking_refund": "deposit__booking",
+        "booking_invoice": "booking",
+        "booking_alarm": "deposit__booking",
+    },
+    "booking_calendar": {"booking_weeklyhours": "calendar", "booking_dateoverride": "calendar"},
+    "booking_calltype": {"booking_question": "call_type"},
+    "booking_invoice": {"booking_invoicepayment": "invoice"},
+}
+MONEY = ("booking_deposit", "booking_refund", "booking_invoice", "booking_alarm")
+# How columns with sums are called, wherever they are.
+OF_MONEY = "_cents"
 # What is named in English by others.
 CALLED = {"otp_totp_totpdevice": "Zwei-Faktor-App"}
 
@@ -105,16 +122,24 @@ def by(who: str) -> Iterator[None]:
             _set("")
 
 
-def of(row: Model) -> list[Change]:
-    """What was changed of one row, the newest first."""
-    return list(Change.objects.filter(table=row._meta.db_table, row=row.pk))
+def of(row: Model, *, with_money: bool = True) -> list[Change]:
+    """What was changed of one row and of what is a part of it, the newest first."""
+    rows = Q(table=row._meta.db_table, row=row.pk)
+    for table, way in PARTS.get(row._meta.db_table, {}).items():
+        if with_money or table not in MONEY:
+            part = model_of(table)
+            assert part is not None
+            rows |= Q(table=table, row__in=part._default_manager.filter(**{way: row}).values("pk"))
+    return list(Change.objects.filter(rows))
 
 
-def told(change: Change) -> list[str]:
-    """„Preis in Cent: 100 → 200“, „Name: geändert“."""
+def told(change: Change, *, with_money: bool = True) -> list[str]:
+    """„Preis in Cent: 100 → 200“, „Name: geändert“; sums are not for everybody."""
     words = []
     names = _names(change.table)
     for column, values in change.fields.items():
+        if column.endswith(OF_MONEY) and not with_money:
+            continue
         said = str(values)
         if isinstance(values, list):
             before, after = values

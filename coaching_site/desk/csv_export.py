@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 
 from coaching_site.desk.export_kinds import CSV, Part
 
@@ -15,6 +15,14 @@ from coaching_site.desk.export_kinds import CSV, Part
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 # But a sum below zero is nothing else.
 AMOUNT = re.compile(r"-[0-9]+,[0-9]{2}")
+
+
+# Whoever may look at rows may not for that carry all of them out of the house.
+PERMISSION = "desk.export_data"
+
+
+def may_export(request: HttpRequest) -> bool:
+    return bool(request.user.has_perm(PERMISSION))
 
 
 def csv_response(

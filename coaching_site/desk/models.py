@@ -115,7 +115,10 @@ class PersonRequest(models.Model):
         verbose_name = "Anfrage zu Daten"
         verbose_name_plural = "Anfragen zu Daten"
         ordering = ["-asked_at"]
-        permissions = [("erase_person", "Darf Daten einer Person löschen")]
+        permissions = [
+            ("erase_person", "Darf Daten einer Person löschen"),
+            ("export_data", "Darf Daten herunterladen"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["address_hash", "kind"],
@@ -134,6 +137,30 @@ class PersonRequest(models.Model):
         return (
             f"{self.get_kind_display()} vom {german.plain_date(timezone.localtime(self.asked_at))}"
         )
+
+
+class PersonNote(models.Model):
+    """What the coach wants to remember about somebody, who is known by their e-mail address."""
+
+    address_key = models.CharField("Suchform der Adresse", max_length=254, db_index=True)
+    text = models.TextField("Notiz", max_length=5000)
+    by = models.CharField("von", max_length=150)
+    at = models.DateTimeField("am", db_index=True)
+
+    class Meta:
+        verbose_name = "Notiz"
+        verbose_name_plural = "Notizen"
+        ordering = ["-at", "-pk"]
+        constraints = [
+            models.CheckConstraint(
+                name="person_note_says_something_about_somebody",
+                condition=~Q(address_key="") & ~Q(text=""),
+                violation_error_message="Eine Notiz braucht Text und eine Person.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Notiz vom {german.plain_date(timezone.localtime(self.at))}"
 
 
 class RecoveryCodes(models.Model):

@@ -18,6 +18,7 @@ from django.utils import timezone
 from booking import guests
 from booking.models import Booking
 from coaching_site import jobs, links, periods
+from coaching_site.desk import notes
 from coaching_site.desk.models import WARN_BEFORE, PersonLink, PersonRequest
 from coaching_site.periods import months_later
 from newsletter import addresses, preferences
@@ -65,22 +66,27 @@ def owner_of(token: str, *, now: datetime) -> Address | None:
 
 def is_known(address: Address) -> bool:
     reads = Subscriber.objects.filter(address_key=address.key).exists()
-    spellings = _spellings(address)
-    return reads or any(guests.knows(each) or testimonials.knows(each) for each in spellings)
+    spellings = spellings_of(address)
+    return (
+        reads
+        or notes.knows(address)
+        or any(guests.knows(each) or testimonials.knows(each) for each in spellings)
+    )
 
 
 def everything_about(address: Address, *, now: datetime) -> dict[str, object]:
     """All that is stored, by the names people read. Times are still times, for a page to format."""
     everything: dict[str, object] = {"Stand": now}
-    for email in _spellings(address):
+    for email in spellings_of(address):
         for name, rows in guests.everything_about(email).items():
             known = everything.setdefault(name, [])
             assert isinstance(known, list)
             assert isinstance(rows, list)
             known.extend(rows)
     everything["Zitate"] = [
-        quote for email in _spellings(address) for quote in testimonials.everything_about(email)
+        quote for email in spellings_of(address) for quote in testimonials.everything_about(email)
     ]
+    everything["Notizen"] = notes.everything_about(address)
     reader = _reader(address)
     if reader is not None:
         for name, content in preferences.everything_about(reader, now=now).items():
@@ -94,7 +100,7 @@ def note_export(address: Address, *, by: PersonRequest.By, now: datetime) -> Non
     PersonRequest.objects.create(
         kind=Kind.EXPORT,
         by=by,
-        address_hash=_hashes(address)[0],
+        address_hash=hashes_of(address)[0],
         asked_at=now,
         due_on=_due(now),
         done_at=now,
@@ -106,7 +112,9 @@ def note_export(address: Address, *, by: PersonRequest.By, now: datetime) -> Non
 
 def in_the_way(address: Address, *, now: datetime) -> list[str]:
     """Why some of it cannot go yet, in sentences."""
-    return [reason for email in _spellings(address) for reason in guests.in_the_way(email, now=now)]
+    return [
+        reason for email in spellings_of(address) for reason in guests.in_the_way(email, now=now)
+    ]
 
 
 def erase(address: Address, *, by: PersonRequest.By, now: datetime) -> list[str]:
@@ -118,9 +126,12 @@ def erase(address: Address, *, by: PersonRequest.By, now: datetime) -> list[str]
     with transaction.atomic():
         request = _request(address, by=by, now=now)
         names = _names(address)
-        left = [reason for email in _spellings(address) for reason in guests.erase(email, now=now)]
-        for email in _spellings(address):
+        left = [
+            reason for email in spellings_of(address) for reason in guests.erase(email, now=now)
+        ]
+        for email in spellings_of(address):
             testimonials.erase(email)
+        notes.erase(address)
         _erase_reader(address, by=by, now=now)
         if not left:
             PersonLink.objects.filter(address__iexact=address.shown).delete()
@@ -155,7 +166,7 @@ def warn_of_due(*, now: datetime) -> int:
 
 def asked_before(address: Address) -> list[PersonRequest]:
     """What somebody has asked for so far, done or not."""
-    return list(PersonRequest.objects.filter(address_hash__in=_hashes(address)))
+    return list(PersonRequest.objects.filter(address_hash__in=hashes_of(address)))
 
 
 def forget_links(*, now: datetime) -> int:
@@ -174,12 +185,12 @@ def forget_requests(*, now: datetime) -> int:
 def _request(address: Address, *, by: PersonRequest.By, now: datetime) -> PersonRequest:
     """The open request to be erased; asking twice is asking once."""
     waiting = PersonRequest.objects.open().select_for_update()
-    found = waiting.filter(kind=Kind.ERASE, address_hash__in=_hashes(address)).first()
+    found = waiting.filter(kind=Kind.ERASE, address_hash__in=hashes_of(address)).first()
     return found or PersonRequest.objects.create(
         kind=Kind.ERASE,
         by=by,
         address=address.shown,
-        address_hash=_hashes(address)[0],
+        address_hash=hashes_of(address)[0],
         asked_at=now,
         due_on=_due(now),
     )
@@ -203,7 +214,7 @@ def _forget_in_admin_log(words: Iterable[str]) -> None:
 def _names(address: Address) -> set[str]:
     return {
         name
-        for email in _spellings(address)
+        for email in spellings_of(address)
         for name in Booking.objects.of_address(email).values_list("name", flat=True)
     }
 
@@ -212,12 +223,12 @@ def _reader(address: Address) -> Subscriber | None:
     return Subscriber.objects.filter(address_key=address.key).first()
 
 
-def _spellings(address: Address) -> list[str]:
+def spellings_of(address: Address) -> list[str]:
     """Bookings keep an address as it was typed; its domain may stand there in Punycode."""
     return list(dict.fromkeys((address.shown.lower(), address.key)))
 
 
-def _hashes(address: Address) -> list[str]:
+def hashes_of(address: Address) -> list[str]:
     return links.lasting_fingerprints(PURPOSE, address.key)
 
 

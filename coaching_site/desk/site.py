@@ -23,6 +23,7 @@ from coaching_site.desk import (
     figures_pages,
     mail_pages,
     navigation,
+    people_pages,
     set_up_pages,
     sign_in,
     today,
@@ -62,6 +63,7 @@ class DeskSite(AdminSite):
             *figures_pages.urls(self.admin_view),
             *mail_pages.urls(self.admin_view),
             *work_pages.urls(self.admin_view),
+            *people_pages.urls(self.admin_view),
         ]
         return [*own, *super().get_urls()]
 

@@ -80,7 +80,6 @@ class LongWork(models.Model):
         verbose_name = "Export"
         verbose_name_plural = "Exporte"
         ordering = ["-asked_at", "-pk"]
-        permissions = [("export_data", "Darf Daten als Datei herunterladen")]
         constraints = [
             models.CheckConstraint(
                 name="desk_long_work_state_is_known",

@@ -22,6 +22,12 @@ MANAGE = [sys.executable, "manage.py"]
 WEB = [sys.executable, "-m", "gunicorn", "-c", "coaching_site/gunicorn.py"]
 WORKER = [*MANAGE, "procrastinate", "worker"]
 PAYMENTS = [sys.executable, "-m", "tests.stripe_sandbox"]
+PREPARATIONS = (
+    ["migrate", "-v0"],
+    ["roles", "-v0"],
+    ["collectstatic", "--noinput", "-v0"],
+    ["demo_data"],
+)
 
 
 class CannotServe(Exception):
@@ -112,7 +118,7 @@ class Supervisor:
 def serve(profile: Profile) -> int:
     """Prepare the site, run it and wait for Ctrl-C. Raises CannotServe."""
     _check_port(profile.port)
-    for command in (["migrate", "-v0"], ["collectstatic", "--noinput", "-v0"], ["demo_data"]):
+    for command in PREPARATIONS:
         _prepare(profile, command)
     supervisor = Supervisor(profile)
 

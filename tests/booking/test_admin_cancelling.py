@@ -126,7 +126,7 @@ def test_pressing_twice_gives_back_once(desk, booked):
 
 
 def test_a_helper_without_the_right_gives_back_by_the_terms_alone(client, desk, booked):
-    helper = staff(client, "view_booking", "change_booking")
+    helper = staff(client, "view_booking", "change_booking", "view_deposit")
     page = words(helper.get(address(booked)))
     assert "nach den Bedingungen: 102,50 €" in page
     for choice in ("alles:", "ein anderer Betrag", "nichts"):

@@ -213,7 +213,7 @@ def test_a_payment_is_refunded_under_its_own_booking_alone(desk, booked, paid_ty
     [
         (["view_booking", "change_booking", "view_deposit"], 403),
         (["refund_deposit"], 403),
-        (["view_booking", "refund_deposit"], 200),
+        (["view_booking", "view_deposit", "refund_deposit"], 200),
     ],
 )
 def test_refunding_is_a_right_of_its_own(client, clock, booked, permissions, status):

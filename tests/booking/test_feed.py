@@ -193,7 +193,9 @@ def test_the_coach_copies_the_link_and_can_make_a_new_one(coach, calendar):
     assert renew in coach.get(page).content.decode()
 
     assert coach.get(renew).status_code == 405
-    response = coach.post(renew, follow=True)
+    assert "nicht zurücknehmen" in coach.post(renew).content.decode()
+    assert coach.get(old).status_code == 200
+    response = coach.post(renew, {"yes": "Neuen Link machen"}, follow=True)
 
     calendar.refresh_from_db()
     assert "Der alte Link gilt nicht mehr." in response.content.decode()

@@ -144,10 +144,11 @@ def test_the_desk_shows_the_whole_link_to_copy_and_makes_a_new_one(client, hidde
 
     assert f"<code>http://localhost:8000{link}</code>" in words(client.get(page))
     assert "Gibt es nach dem Sichern." in words(client.get(reverse("admin:booking_calltype_add")))
-    client.post(
-        reverse("admin:booking_calltype_changelist"),
-        {"action": "renew_secret", "_selected_action": [hidden.pk]},
-    )
+    renew = {"action": "renew_secret", "_selected_action": [hidden.pk]}
+    asked = words(client.post(reverse("admin:booking_calltype_changelist"), renew))
+    assert "nicht zurücknehmen" in asked
+    assert client.get(link).status_code == 200
+    client.post(reverse("admin:booking_calltype_changelist"), {**renew, "yes": "Link erneuern"})
     assert client.get(link).status_code == 404
     hidden.refresh_from_db()
     assert client.get(f"/termin/privat/{hidden.secret}/").status_code == 200

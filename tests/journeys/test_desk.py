@@ -17,6 +17,8 @@ LISTS = [
     "booking/booking/warum-belegt/",
     "booking/invoice/",
     "booking/invoice/monat/",
+    "auth/user/add/",
+    "menschen/",
     "desk/personrequest/",
     "desk/personrequest/person/",
     "kalender/",
@@ -66,6 +68,7 @@ def test_the_desk_is_open_to_all(browser, site):
     for path in [
         *LISTS,
         *(f"booking/booking/{booking}/{name}/" for name in OF_A_BOOKING),
+        f"menschen/termin/{booking}/",
         f"booking/invoice/{invoice}/change/",
         f"booking/invoice/{invoice}/bezahlt/",
         f"booking/calendar/{calendar}/change/",

@@ -643,7 +643,10 @@ def test_a_missed_issue_asks_whether_it_still_fits(admin_client, ready):
     assert "Passt sie noch?" in shown
     assert "Jetzt doch senden" in shown
 
-    shown = page(admin_client.post(of(ready, "tun"), {"send_late": "1"}, follow=True))
+    asked = page(admin_client.post(of(ready, "tun"), {"send_late": "1"}))
+    assert "nicht zurückholen" in asked
+    sure = {"send_late": "1", "yes": "Jetzt senden"}
+    shown = page(admin_client.post(of(ready, "tun"), sure, follow=True))
     assert "Die Ausgabe geht jetzt hinaus." in shown
     ready.refresh_from_db()
     assert ready.status == "sending"

@@ -127,6 +127,8 @@ def test_a_draft_can_be_thrown_away(admin_client, whole):
 
     assert admin_client.get(f"{LIST}terms/verwerfen/").status_code == 405
     admin_client.post(f"{LIST}terms/verwerfen/")
+    assert LegalText.objects.exists()
+    admin_client.post(f"{LIST}terms/verwerfen/", {"yes": "Entwurf verwerfen"})
 
     assert not LegalText.objects.exists()
 
@@ -135,11 +137,14 @@ def test_a_lawyers_look_is_noted_for_the_version_it_was_about(admin_client, whol
     now = timezone.now()
     row = publish(now=now, valid_from=timezone.localdate(now), is_checked=False)
 
-    admin_client.post(f"{LIST}terms/geprueft/", {"number": "7"})
+    admin_client.post(f"{LIST}terms/geprueft/", {"number": "7", "yes": "Ja"})
     row.refresh_from_db()
     assert row.checked_at is None
 
     admin_client.post(f"{LIST}terms/geprueft/", {"number": "1"})
+    row.refresh_from_db()
+    assert row.checked_at is None
+    admin_client.post(f"{LIST}terms/geprueft/", {"number": "1", "yes": "Ja"})
     row.refresh_from_db()
     assert row.checked_at is not None
 

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('desk', '0005_two_factor'),
+        ('desk', '0006_person_notes'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -40,7 +40,6 @@ class Migration(migrations.Migration):
                 'verbose_name': 'Export',
                 'verbose_name_plural': 'Exporte',
                 'ordering': ['-asked_at', '-pk'],
-                'permissions': [('export_data', 'Darf Daten als Datei herunterladen')],
             },
         ),
         migrations.CreateModel(
