@@ -26,7 +26,7 @@ from booking.slots import Interval
 from coaching_site import german
 from coaching_site.desk import week_grid
 from coaching_site.desk.calendar_forms import BlockForm, JumpForm, OpenForm
-from coaching_site.desk.week_grid import Placed, monday_of
+from coaching_site.desk.week_grid import Column, Placed, monday_of
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 # Of a day in the month so many calls are named; the rest is counted.
@@ -76,20 +76,12 @@ def week(request: HttpRequest) -> HttpResponse:
     sunday = monday + 6 * DAY
     days = agenda.days(calendar, monday, sunday, now=now)
     grid = week_grid.lay_out(days)
-    entering = _entering(request, calendar)
     context = {
         **_frame(request, calendar, others, form, today),
         "columns": [
             (
                 column,
-                [
-                    (
-                        placed,
-                        _way(request, column.day, placed, entering),
-                        _way_to_move(request, placed, now=now),
-                    )
-                    for placed in column.placed
-                ],
+                _with_ways(request, calendar, column, now=now),
                 _address("calendar_block", calendar, first_day=column.day.date),
             )
             for column in grid.columns
@@ -134,21 +126,7 @@ def month(request: HttpRequest) -> HttpResponse:
             (
                 week[0].date.isocalendar().week,
                 _address("calendar", calendar, tag=week[0].date),
-                [
-                    {
-                        "day": each,
-                        "is_outside": each.date.month != first.month,
-                        "count": len(each.calls),
-                        "named": [
-                            (german.clock(call.span.start, each.zone), call.title)
-                            for call in each.calls[:NAMED]
-                        ],
-                        "more": len(each.calls[NAMED:]),
-                        "address": f"{_address('calendar', calendar, tag=each.date)}"
-                        f"#tag-{each.date.isoformat()}",
-                    }
-                    for each in week
-                ],
+                [_cell(calendar, each, first) for each in week],
             )
             for week in weeks
         ],
@@ -168,14 +146,13 @@ def block(request: HttpRequest) -> HttpResponse:
     _needs(request, "booking.add_dateoverride")
     calendar = _calendar(request)
     now = timezone.now()
-    if request.method == "POST":
-        form = BlockForm(request.POST, zone=calendar.tz)
-    else:
-        # What the address asks for is checked too, to show what lies in it.
+    if request.method != "POST":
+        # What the address asks for is checked as if it were sent, to show what lies in it.
         asked = BlockForm(request.GET, zone=calendar.tz)
         form = BlockForm(initial=request.GET.dict(), zone=calendar.tz)
         span = asked.span if "first_day" in request.GET and asked.is_valid() else None
         return _block_page(request, calendar, form, span, now=now)
+    form = BlockForm(request.POST, zone=calendar.tz)
     if not form.is_valid():
         return _block_page(request, calendar, form, None, now=now)
     try:
@@ -357,6 +334,34 @@ def _address(name: str, calendar: Calendar, **asked: date) -> str:
     """A page of this calendar; the first one needs no word about it."""
     query = {key: day.isoformat() for key, day in asked.items()} | {"kalender": str(calendar.pk)}
     return f"{reverse(f'admin:{name}')}?{urlencode(query)}"
+
+
+def _cell(calendar: Calendar, day: Day, first: date) -> dict[str, Any]:
+    """A day in the month that begins with `first`."""
+    calls = day.calls
+    return {
+        "day": day,
+        "is_outside": day.date.month != first.month,
+        "count": len(calls),
+        "named": [(german.clock(each.span.start, day.zone), each.title) for each in calls[:NAMED]],
+        "more": len(calls[NAMED:]),
+        "address": f"{_address('calendar', calendar, tag=day.date)}#tag-{day.date.isoformat()}",
+    }
+
+
+def _with_ways(
+    request: HttpRequest, calendar: Calendar, column: Column, *, now: datetime
+) -> list[tuple[Placed, str, str]]:
+    """A day's entries, each with where it leads and where it gets another time."""
+    entering = _entering(request, calendar)
+    return [
+        (
+            placed,
+            _way(request, column.day, placed, entering),
+            _way_to_move(request, placed, now=now),
+        )
+        for placed in column.placed
+    ]
 
 
 def _entering(request: HttpRequest, calendar: Calendar) -> dict[str, str] | None:

@@ -95,6 +95,11 @@ def lanes(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     return found
 
 
+def monday_of(day: date) -> date:
+    """The Monday of its ISO week."""
+    return day - timedelta(days=day.weekday())
+
+
 def _clusters(spans: Iterable[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
     cluster: list[tuple[int, int]] = []
     for start, end in spans:
@@ -120,21 +125,24 @@ def _needed(day: Day) -> Iterator[tuple[int, int]]:
 
 
 def _column(day: Day, first: int, last: int) -> Column:
-    entries = [each for each in day.entries if _rows(each, day, first, last) is not None]
-    rows = [rows for each in entries if (rows := _rows(each, day, first, last)) is not None]
-    # In the order of the rows as they are drawn: rounding and the doubled hour may change it.
-    order = sorted(range(len(entries)), key=lambda n: rows[n])
-    shares = dict(zip(order, lanes([rows[n] for n in order]), strict=True))
+    drawn = [
+        (rows, entry)
+        for entry in day.entries
+        if (rows := _rows(entry, day, first, last)) is not None
+    ]
+    # Lanes are told in the order of the rows, which in the doubled hour is not that of time.
+    drawn.sort(key=lambda each: each[0])
+    shares = lanes([rows for rows, _ in drawn])
     placed = [
         Placed(
             entry,
             day.clock(entry.span),
             day.short_clock(entry.span),
-            f"{_at(*rows[n])} lane-{lane}-{of}{_room(*rows[n])}",
+            f"{_at(*rows)} lane-{lane}-{of}{_room(*rows)}",
         )
-        for n, entry in enumerate(entries)
-        for lane, of in [shares[n]]
+        for (rows, entry), (lane, of) in zip(drawn, shares, strict=True)
     ]
+    placed.sort(key=lambda each: each.entry.span)
     opening = [_at(*_rounded(*minutes_on(span, day), first, last)) for span in day.opening]
     return Column(day, opening, placed)
 
@@ -166,8 +174,3 @@ def _room(top: int, bottom: int) -> str:
 def _minute(moment: datetime, day: Day) -> int:
     local = moment.astimezone(day.zone)
     return local.hour * 60 + local.minute
-
-
-def monday_of(day: date) -> date:
-    """The Monday of its ISO week."""
-    return day - timedelta(days=day.weekday())
