@@ -95,7 +95,13 @@ def again(pk: int) -> bool:
             pk=pk, state__in=[State.STOPPED, State.FAILED], is_gone=False
         )
         asked = ended.update(
-            state=State.WAITING, done=0, started_at=None, ended_at=None, expires_at=None, problem=""
+            state=State.WAITING,
+            done=0,
+            started_at=None,
+            moved_at=None,
+            ended_at=None,
+            expires_at=None,
+            problem="",
         )
         if asked:
             _wake()

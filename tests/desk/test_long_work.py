@@ -169,9 +169,12 @@ def test_a_stop_is_obeyed_with_the_next_part_and_leaves_nothing(asked, now):
 
 
 def test_what_was_stopped_begins_anew_and_is_the_same_file(asked, readers, run_jobs, now):
+    long_work._begin(asked, now)
     long_work.stop(asked.pk, now=now)
     run_jobs()
     assert long_work.again(asked.pk)
+    asked.refresh_from_db()
+    assert not asked.progress(now + timedelta(hours=1)).is_silent
 
     run_jobs()
 
