@@ -13,18 +13,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import date
-from functools import wraps
-from typing import Concatenate, ParamSpec
 
 import psycopg
 from django.conf import settings
 from django.db import Error, connection
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils import timezone
 
 EVERY_SECONDS = 60
-# Made, kept, or known to the browser already.
-SHOWN = (200, 304)
 # Words by which programs that read pages name themselves; those that claim to be browsers count.
 ROBOTS = (
     "bot",
@@ -57,8 +53,6 @@ ADD = """
     ON CONFLICT (day, what) DO UPDATE SET count = known.count + excluded.count
 """
 
-Asked = ParamSpec("Asked")
-View = Callable[Concatenate[HttpRequest, Asked], HttpResponse]
 Counts = Counter[tuple[date, str]]
 
 logger = logging.getLogger(__name__)
@@ -122,23 +116,15 @@ def _add(counts: Mapping[tuple[date, str], int]) -> None:
 _counter = DailyCounter()
 
 
-def counted(what: str) -> Callable[[View[Asked]], View[Asked]]:
-    """For views: count each time somebody is shown the page, however it was made."""
+def counting(what: str) -> Callable[[HttpRequest], None]:
+    """For `kept.until_it_changes(shown=…)`: counts a page each time somebody is shown it."""
 
-    def decorate(view: View[Asked]) -> View[Asked]:
-        @wraps(view)
-        def wrapped(
-            request: HttpRequest, /, *args: Asked.args, **kwargs: Asked.kwargs
-        ) -> HttpResponse:
-            answer = view(request, *args, **kwargs)
-            if answer.status_code in SHOWN and is_somebody_looking(request):
-                today = timezone.localdate(timezone.now(), timezone.get_default_timezone())
-                _counter.count(what, day=today)
-            return answer
+    def shown(request: HttpRequest) -> None:
+        if is_somebody_looking(request):
+            today = timezone.localdate(timezone.now(), timezone.get_default_timezone())
+            _counter.count(what, day=today)
 
-        return wrapped
-
-    return decorate
+    return shown
 
 
 def is_somebody_looking(request: HttpRequest) -> bool:

@@ -30,6 +30,8 @@ SAID_AGAIN = ("Cache-Control", "ETag", "Vary")
 Asked = ParamSpec("Asked")
 View = Callable[Concatenate[HttpRequest, Asked], HttpResponse]
 Handler = Callable[[HttpRequest], HttpResponse]
+# What to do whenever somebody is shown a page, however it came about.
+Shown = Callable[[HttpRequest], None]
 # When it was made: the edition (None: unknown), and the minute since 1970.
 Moment = tuple[int | None, int]
 Key = tuple[str, Moment]
@@ -38,7 +40,8 @@ Key = tuple[str, Moment]
 class Page:
     """An answer, and how it looks packed: it holds no secret that its length could give away."""
 
-    def __init__(self, response: HttpResponse) -> None:
+    def __init__(self, response: HttpResponse, shown: Shown) -> None:
+        self.shown = shown
         self._plain = response.content
         self._tag = f'"{hashlib.sha256(self._plain).hexdigest()[:32]}"'
         patch_vary_headers(response, ("Accept-Encoding",))
@@ -55,12 +58,13 @@ class Page:
         return self._tag in known or known == "*"
 
     def unchanged(self) -> HttpResponse:
-        """A word that the browser has it already (304); of the fields what RFC 9110, 15.4.5 wants."""
+        """That the browser has it already (304), with the fields that RFC 9110 wants in 15.4.5."""
         fields = {name: self._headers[name] for name in SAID_AGAIN}
         return HttpResponseNotModified(headers=fields)
 
     def answer(self, request: HttpRequest) -> HttpResponse:
         """The page as this browser takes it, or that word."""
+        self.shown(request)
         if self.is_known_to(request):
             return self.unchanged()
         packing = _packing(request.META.get("HTTP_ACCEPT_ENCODING", ""))
@@ -77,12 +81,14 @@ _pages: dict[Key, Page] = {}
 _lock = threading.Lock()
 
 
-def until_it_changes(*, query_counts: bool = True) -> Callable[[View[Asked]], View[Asked]]:
+def until_it_changes(
+    *, query_counts: bool = True, shown: Shown = lambda request: None
+) -> Callable[[View[Asked]], View[Asked]]:
     """For views that ask nothing of the visitor but the page's address.
 
     With `query_counts=False` only the address up to its „?“ counts, for pages that ask nothing
     there. What a view answers that is not for everyone (an error, a cookie, `no-store`, `private`)
-    is passed on and never kept.
+    is passed on and never kept. `shown` is called for each page that is.
     """
 
     def decorate(view: View[Asked]) -> View[Asked]:
@@ -96,7 +102,7 @@ def until_it_changes(*, query_counts: bool = True) -> Callable[[View[Asked]], Vi
                 response = view(request, *args, **kwargs)
                 if not _is_for_everyone(response):
                     return response
-                page = Page(response)
+                page = Page(response, shown)
                 if key[1][0] is not None:
                     _keep(key, page)
             return page.answer(request)
@@ -114,6 +120,7 @@ def known_at_once(get_response: Handler) -> Handler:
             request.get_host()  # raises DisallowedHost
             page = _pages.get(_key(request.get_full_path()))
             if page is not None and page.is_known_to(request):
+                page.shown(request)
                 return page.unchanged()
         return get_response(request)
 

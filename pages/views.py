@@ -53,8 +53,7 @@ same_for_everyone = kept.until_it_changes(query_counts=False)
 
 
 @require_safe
-@counters.counted(DailyCount.What.LANDING)
-@same_for_everyone
+@kept.until_it_changes(query_counts=False, shown=counters.counting(DailyCount.What.LANDING))
 def landing(request: HttpRequest) -> HttpResponse:
     calls = list(CallType.objects.offered())
     call = next((call for call in calls if call.is_bookable), None)

@@ -126,7 +126,7 @@ def test_nothing_of_a_visitor_is_stored_and_no_cookie_set(counter):
 
 
 def test_what_is_no_page_is_not_counted(counter):
-    @counters.counted("landing")
+    @kept.until_it_changes(shown=counters.counting("landing"))
     def away(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=302)
 

@@ -81,8 +81,7 @@ def _days(
 
 
 @require_safe
-@counters.counted(DailyCount.What.TIMES)
-@kept.until_it_changes()
+@kept.until_it_changes(shown=counters.counting(DailyCount.What.TIMES))
 @kindly_if_over
 def times(request: HttpRequest, address: str, day: date) -> HttpResponse:
     """The free times of one day, as the visitor's calendar counts days."""
