@@ -81,8 +81,11 @@ _pages: dict[Key, Page] = {}
 _lock = threading.Lock()
 
 
+def _nobody_counts(request: HttpRequest) -> None: ...
+
+
 def until_it_changes(
-    *, query_counts: bool = True, shown: Shown = lambda request: None
+    *, query_counts: bool = True, shown: Shown = _nobody_counts
 ) -> Callable[[View[Asked]], View[Asked]]:
     """For views that ask nothing of the visitor but the page's address.
 
