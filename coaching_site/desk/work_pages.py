@@ -180,10 +180,10 @@ def _issues(request: HttpRequest, now: datetime) -> Iterator[Item]:
     lately = Q(status__in=on_its_way) | Q(finished_at__gt=now - LATELY)
     issues = list(Issue.objects.filter(lately).defer("body").order_by("-pk")[: 2 * MOST])
     found = sending.progress_of([issue for issue in issues if issue.is_running], now=now)
-    may_change = request.user.has_perm("newsletter.change_issue")
+    may_send = request.user.has_perms(["newsletter.change_issue", "newsletter.send_issue"])
     for issue in issues:
         at = found.get(issue.pk)
-        may_pause = may_change and issue.status == Issue.Status.SENDING
+        may_pause = may_send and issue.status == Issue.Status.SENDING
         yield Item(
             what="Newsletter",
             title=issue.subject,
