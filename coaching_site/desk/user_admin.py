@@ -11,6 +11,9 @@ from django.contrib.auth.forms import AdminPasswordChangeForm, UserChangeForm, U
 from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from coaching_site.desk import roles
 
@@ -56,11 +59,19 @@ class NewPasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]
 
 
 class UserForm(UserChangeForm):  # type: ignore[type-arg]
+    # What is stored of it tells nobody anything; a new one is set on a page of its own.
+    password = None  # type: ignore[assignment]
     groups = RoleField()
 
     class Meta:
         model = User
         fields = "__all__"
+        labels = {"is_active": "Aktiv", "is_staff": "Darf sich hier anmelden"}
+        help_texts = {
+            "is_active": "Ohne den Haken kommt niemand mehr herein, und alles bleibt nachvollziehbar. "
+            "Das ist besser als Löschen.",
+            "is_staff": "",
+        }
 
 
 class UserAdmin(DjangosUserAdmin[User]):
@@ -72,10 +83,10 @@ class UserAdmin(DjangosUserAdmin[User]):
     change_user_password_template = "admin/auth/user/new_password.html"  # noqa: S105, a path
     list_display = ["username", "first_name", "last_name", "role", "is_active", "last_login"]
     list_filter = ["groups", "is_active"]
-    readonly_fields = ["last_login", "date_joined"]
+    readonly_fields = ["new_password", "last_login", "date_joined"]
     filter_horizontal = ()
     fieldsets = (
-        (None, {"fields": ("username", "password")}),
+        (None, {"fields": ("username", "new_password")}),
         ("Person", {"fields": ("first_name", "last_name", "email")}),
         ("Rolle", {"fields": ("groups", "is_active", "is_staff")}),
         ("Darf alles, ohne Rolle", {"classes": ("collapse",), "fields": ("is_superuser",)}),
@@ -90,6 +101,11 @@ class UserAdmin(DjangosUserAdmin[User]):
     def role(self, user: User) -> str:
         names = ", ".join(sorted(group.name for group in user.groups.all()))
         return "alles, ohne Rolle" if user.is_superuser else names or "keine"
+
+    @admin.display(description="Passwort")
+    def new_password(self, user: User) -> SafeString:
+        address = reverse("admin:auth_user_password_change", args=[user.pk])
+        return format_html('<a href="{}">Neues Passwort setzen</a>', address)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return super().has_change_permission(request, obj) and _is_within_reach(request, obj)

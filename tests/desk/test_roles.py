@@ -314,7 +314,9 @@ def test_a_new_user_gets_a_role_in_plain_german(admin_client, kept):
     user = User.objects.get(username="hilfe")
     assert (user.is_staff, list(user.groups.all())) == (True, [group])
     page = words(admin_client.get(f"{DESK}auth/user/{user.pk}/change/"))
-    assert "user_permissions" not in page
+    for word in ("user_permissions", "Reset password", "Raw passwords", "argon2"):
+        assert word not in page
+    assert "Darf sich hier anmelden" in page
     renewed = f"{DESK}auth/user/{user.pk}/password/"
     assert "Password" not in words(admin_client.get(renewed))
     new = "drei lange Woerter"
