@@ -251,6 +251,8 @@ def _mails(address: Address, bookings: Iterable[Booking], *, may: May) -> list[M
     to_guest = Notification.objects.filter(
         booking__in=[row.pk for row in bookings], audience=Booking.Side.GUEST
     )
+    if not may("booking.view_deposit"):
+        to_guest = to_guest.not_about_money()
     issues = Delivery.objects.filter(subscriber__address_key=address.key)
     # A bounce says more than that the mail server took it.
     how = Coalesce(NullIf("bounce", Value("")), "state")
