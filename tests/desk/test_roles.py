@@ -19,7 +19,7 @@ from newsletter import addresses
 from newsletter.models import Issue, Subscriber, Tag
 from pages import models as pages
 from tests.booking import papers
-from tests.booking.desk import words
+from tests.booking.desk import queries, words
 from tests.desk.signing_in import DESK
 from tests.desk.test_retention import paid_by_hand
 from tests.desk.test_two_factor import filled
@@ -277,6 +277,7 @@ def test_mails_about_money_are_not_named_to_an_assistant(house, assistant, admin
     for path in (f"booking/booking/{house.pk}/change/", f"menschen/termin/{house.pk}/"):
         assert "Erstattung" in words(admin_client.get(f"{DESK}{path}"))
         assert "Erstattung" not in words(assistant.get(f"{DESK}{path}")), path
+    assert queries(assistant, f"{DESK}menschen/termin/{house.pk}/") < 15
 
 
 def test_who_may_not_send_sees_no_button_for_it(house, assistant, admin_client):
