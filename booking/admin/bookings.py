@@ -99,6 +99,11 @@ class NotificationInline(ReadOnly, admin.TabularInline[Notification, Booking]):
     fields = ["kind", "audience", "created_at", "sent_at", "attempts", "last_error"]
     extra = 0
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Notification]:
+        """That money went back or was billed is for those who may see it."""
+        rows = Notification.objects.all()
+        return rows if money.may_see(request.user) else rows.not_about_money()
+
 
 class OrderInline(ReadOnly, admin.StackedInline[Order, Booking]):
     """What the guest saw and declared: the proof, should anybody ask."""

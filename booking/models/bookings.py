@@ -646,6 +646,9 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         """Mails nobody is sending right now; who claimed one and died has lost it by now."""
         return self.filter(Q(claimed_until=None) | Q(claimed_until__lte=now))
 
+    def not_about_money(self) -> NotificationQuerySet:
+        return self.filter(refund__isnull=True, invoice__isnull=True)
+
     def with_its_booking(self) -> NotificationQuerySet:
         return self.select_related("booking__call_type", "booking__calendar", "refund")
 

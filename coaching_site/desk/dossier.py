@@ -135,7 +135,7 @@ def address_of(kind: str, pk: int) -> Address | None:
 def gather(address: Address, *, may: May, now: datetime) -> Dossier:
     """Everything somebody with these permissions may see about a person."""
     bookings = _bookings(address)
-    reader = Subscriber.objects.filter(address_key=address.key).first()
+    reader, consents = _reader(address)
     written = notes.of(address) if may("desk.view_personnote") else []
     coming = [row for row in reversed(bookings) if row.end > now]
     past = [row for row in bookings if row.end <= now]
@@ -147,7 +147,7 @@ def gather(address: Address, *, may: May, now: datetime) -> Dossier:
         past=past,
         papers=papers,
         reader=reader,
-        consents=list(reader.consents.order_by("-requested_at", "-pk")) if reader else [],
+        consents=consents,
         notes=written,
         mails=_mails(address, bookings, may=may),
         history=_history(bookings, reader, written, papers, sees_money=may("booking.view_deposit")),
@@ -176,6 +176,15 @@ def _bookings(address: Address) -> list[Booking]:
 def _name(bookings: Iterable[Booking], reader: Subscriber | None) -> str:
     names = [*(row.name for row in bookings), reader.name if reader else ""]
     return next(filter(None, names), "")
+
+
+def _reader(address: Address) -> tuple[Subscriber | None, list[Consent]]:
+    """Their row on the list with all consents, the newest first: whoever consented brings the row."""
+    given = Consent.objects.filter(subscriber__address_key=address.key)
+    consents = list(given.select_related("subscriber").order_by("-requested_at", "-pk"))
+    if consents:
+        return consents[0].subscriber, consents
+    return Subscriber.objects.filter(address_key=address.key).first(), []
 
 
 # --- papers -----------------------------------------------------------------------------------------
@@ -251,6 +260,8 @@ def _mails(address: Address, bookings: Iterable[Booking], *, may: May) -> list[M
     to_guest = Notification.objects.filter(
         booking__in=[row.pk for row in bookings], audience=Booking.Side.GUEST
     )
+    if not may("booking.view_deposit"):
+        to_guest = to_guest.not_about_money()
     issues = Delivery.objects.filter(subscriber__address_key=address.key)
     # A bounce says more than that the mail server took it.
     how = Coalesce(NullIf("bounce", Value("")), "state")

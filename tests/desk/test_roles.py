@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from booking import invoicing
-from booking.models import Alarm, Booking, Calendar, Deposit, OneOffLink, Refund
+from booking.models import Alarm, Booking, Calendar, Deposit, Notification, OneOffLink, Refund
 from booking.withdrawals import Declaration, receive
 from coaching_site.desk import audit, notes, roles
 from coaching_site.desk.models import PersonRequest
@@ -19,7 +19,7 @@ from newsletter import addresses
 from newsletter.models import Issue, Subscriber, Tag
 from pages import models as pages
 from tests.booking import papers
-from tests.booking.desk import words
+from tests.booking.desk import queries, words
 from tests.desk.signing_in import DESK
 from tests.desk.test_retention import paid_by_hand
 from tests.desk.test_two_factor import filled
@@ -267,6 +267,17 @@ def test_an_assistant_calls_off_a_paid_call_by_the_terms_and_learns_no_sum(house
     assert "Abgesagt: 1." in said
     assert Refund.objects.count() == 2
     assert "€" not in said
+
+
+def test_mails_about_money_are_not_named_to_an_assistant(house, assistant, admin_client, now):
+    Notification.objects.create(
+        booking=house, kind="refund", audience="guest", start=house.start, created_at=now,
+        refund=Refund.objects.get(),
+    )  # fmt: skip
+    for path in (f"booking/booking/{house.pk}/change/", f"menschen/termin/{house.pk}/"):
+        assert "Erstattung" in words(admin_client.get(f"{DESK}{path}"))
+        assert "Erstattung" not in words(assistant.get(f"{DESK}{path}")), path
+    assert queries(assistant, f"{DESK}menschen/termin/{house.pk}/") < 15
 
 
 def test_who_may_not_send_sees_no_button_for_it(house, assistant, admin_client):
