@@ -65,14 +65,11 @@ def figures(*, now: datetime) -> Figures:
         pending=Count("pk", filter=Q(status=status.PENDING)),
         unsubscribed=Count("pk", filter=Q(status=status.UNSUBSCRIBED)),
     )
-    since = now - LATELY
-    joined = Consent.objects.sign_ups().filter(confirmed_at__gt=since)
-    left = Consent.objects.ended().filter(withdrawn_at__gt=since)
     blocked = _named(Suppression.objects.all(), "suppressed").annotate(
         rows=Count("address_hash", distinct=True)
     )
-    others = [_counted(left, "left"), blocked.values_list("what", "rows")]
-    counts = dict(_counted(joined, "joined").union(*others, all=True))
+    others = [_counted(left_lately(now), "left"), blocked.values_list("what", "rows")]
+    counts = dict(_counted(joined_lately(now), "joined").union(*others, all=True))
     return Figures(
         readers=stand["confirmed"] - stand["unreachable"],
         unreachable=stand["unreachable"],
@@ -82,6 +79,16 @@ def figures(*, now: datetime) -> Figures:
         joined_lately=counts.get("joined", 0),
         left_lately=counts.get("left", 0),
     )
+
+
+def joined_lately(now: datetime) -> QuerySet[Consent]:
+    """The consents by which somebody came in the last thirty days."""
+    return Consent.objects.sign_ups().filter(confirmed_at__gt=now - LATELY)
+
+
+def left_lately(now: datetime) -> QuerySet[Consent]:
+    """The consents that ended in the last thirty days."""
+    return Consent.objects.ended().filter(withdrawn_at__gt=now - LATELY)
 
 
 def months(*, now: datetime) -> list[Month]:

@@ -28,7 +28,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST
 
 from coaching_site.desk import downloads, progress, watching
-from coaching_site.desk.export_kinds import EXPORT
+from coaching_site.desk.csv_export import may_export
 from coaching_site.german import number
 from newsletter import exports, portable
 from newsletter.errors import ImportRefused, NewsletterError
@@ -237,7 +237,7 @@ class ImportAdmin(admin.ModelAdmin[Import]):
             "title": run.file_name,
             "run": run,
             "may": self.has_add_permission(request),
-            "may_export": request.user.has_perm(EXPORT),
+            "may_export": may_export(request),
             "table": _table(counts),
             "progress": found,
             "progress_words": progress.in_words(
@@ -270,7 +270,7 @@ class ImportAdmin(admin.ModelAdmin[Import]):
 
     def report_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """Every line with what became of it, as a CSV file."""
-        if not (self.has_view_permission(request) and request.user.has_perm(EXPORT)):
+        if not (self.has_view_permission(request) and may_export(request)):
             raise PermissionDenied
         run = get_object_or_404(Import, pk=pk)
         return _download(_report_lines(run), exports.CSV_TYPE, f"bericht-import-{run.pk}.csv")

@@ -46,6 +46,7 @@ FLOORS = {
         "postgres_programs",
         "progress",
         "export_kinds",
+        "permissions",
     ),
     1: (
         "models",
@@ -138,7 +139,7 @@ FLOORS = {
         "sign_in",
         "two_factor",
         "backups",
-        "counting",
+        "questions",
         "attention",
         "today",
         "set_up",

@@ -100,6 +100,10 @@ class BookingQuerySet(models.QuerySet["Booking"]):
         """Confirmed appointments that are not over, the next one first."""
         return self.filter(status=Booking.Status.CONFIRMED, end__gt=now).order_by("start")
 
+    def took_place(self, now: datetime) -> BookingQuerySet:
+        """Confirmed appointments that are over, and to which the guest came."""
+        return self.filter(status=Booking.Status.CONFIRMED, end__lte=now, no_show_at__isnull=True)
+
     def in_feed(self, calendar: Calendar, now: datetime) -> BookingQuerySet:
         """What the coach sees in their own calendar program: confirmed calls, old ones for a while."""
         return (

@@ -32,9 +32,9 @@ from booking.models.withdrawals import GERMAN_TIME, PAY_BACK_WITHIN
 from booking.models.withdrawals import WARN_BEFORE as REFUND_WARNING
 from coaching_site import german, jobs
 from coaching_site.desk.backups import folder
-from coaching_site.desk.counting import Answer, Question
 from coaching_site.desk.models import WARN_BEFORE as REQUEST_WARNING
 from coaching_site.desk.models import PersonRequest
+from coaching_site.desk.questions import Answer, Question
 from newsletter.models import Delivery, Inbox, Issue, Subscriber
 from pages import legal
 from pages.legal_models import CHECKED_BY_A_LAWYER, LegalText

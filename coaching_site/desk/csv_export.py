@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from django.http import HttpRequest, HttpResponse
 
 from coaching_site.desk.export_kinds import CSV, Part
+from coaching_site.desk.permissions import EXPORT
 
 # A cell that begins with one of these is a formula to a spreadsheet (OWASP, CSV injection).
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -17,12 +18,8 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 AMOUNT = re.compile(r"-[0-9]+,[0-9]{2}")
 
 
-# Whoever may look at rows may not for that carry all of them out of the house.
-PERMISSION = "desk.export_data"
-
-
 def may_export(request: HttpRequest) -> bool:
-    return bool(request.user.has_perm(PERMISSION))
+    return bool(request.user.has_perm(EXPORT))
 
 
 def csv_response(

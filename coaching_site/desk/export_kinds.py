@@ -40,8 +40,6 @@ class ExportKind:
     at_once: int = 500
 
 
-EXPORT = "desk.export_data"
-
 ALL: Sequence[ExportKind] = (
     ExportKind(
         "people",

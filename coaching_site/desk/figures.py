@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import CharField, Count, DateField, F, OuterRef, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce, TruncDate
@@ -142,6 +142,14 @@ class Takings:
     refunded: int
 
 
+class Moves(NamedTuple):
+    """The rows that say which money moved, each of them once: `paid_cents`, `amount_cents`, `cents`."""
+
+    paid: QuerySet[Deposit]
+    refunded: QuerySet[Refund]
+    transferred: QuerySet[InvoicePayment]
+
+
 @dataclass(frozen=True)
 class Summary:
     """A month in one line; without `takings` for who may not see money."""
@@ -180,7 +188,7 @@ def calls(period: Period, *, now: datetime) -> Days:
             CANCELLED, "cancelled_at", period, Booking.objects.filter(confirmed_at__isnull=False)
         ),
         _calls(NO_SHOW, "start", period, Booking.objects.filter(no_show_at__isnull=False)),
-        _calls(HELD, "start", period, _held(now)),
+        _calls(HELD, "start", period, Booking.objects.took_place(now)),
     ]
     found: Counter[tuple[str, date]] = Counter()
     for what, made_by, day, count in kinds[0].union(*kinds[1:], all=True):
@@ -196,18 +204,28 @@ def views(period: Period) -> Days:
     return {(what, day): count for what, day, count in rows.values_list("what", "day", "count")}
 
 
-def money(period: Period, *, is_live: bool) -> Days:
-    """Cents that came in and went back on each day. One query.
+def moves(first: date, last: date, *, is_live: bool) -> Moves:
+    """What came in and went back on these days, both included.
 
     What came by Stripe counts on the day it was paid, a transfer on the day the coach noted. Money of
     Stripe's test mode counts as long as the site runs in it, and never beside real money.
     """
-    deposits = Deposit.objects.filter(livemode=is_live).paid()
-    refunds = Refund.objects.filter(deposit__livemode=is_live, status=Refund.Status.SUCCEEDED)
+    paid = Deposit.objects.filter(livemode=is_live).paid()
+    refunded = Refund.objects.filter(deposit__livemode=is_live, status=Refund.Status.SUCCEEDED)
+    return Moves(
+        _within(paid, "paid_at", first, last),
+        _within(refunded, "settled_at", first, last),
+        _transfers(is_live=is_live).filter(paid_on__gte=first, paid_on__lte=last),
+    )
+
+
+def money(period: Period, *, is_live: bool) -> Days:
+    """Cents that came in and went back on each day. One query."""
+    rows = moves(period.first_day, period.until, is_live=is_live)
     moved = [
-        _sums(RECEIVED, _on("paid_at"), "paid_cents", _within(deposits, "paid_at", period)),
-        _sums(REFUNDED, _on("settled_at"), "amount_cents", _within(refunds, "settled_at", period)),
-        _sums(RECEIVED, F("paid_on"), "cents", _transfers(period, is_live=is_live)),
+        _sums(RECEIVED, _on("paid_at"), "paid_cents", rows.paid),
+        _sums(REFUNDED, _on("settled_at"), "amount_cents", rows.refunded),
+        _sums(RECEIVED, F("paid_on"), "cents", rows.transferred),
     ]
     found: Counter[tuple[str, date]] = Counter()
     for what, day, cents in moved[0].union(*moved[1:], all=True):
@@ -261,13 +279,9 @@ def summaries(days: Days, months: Iterable[Takings], period: Period) -> list[Sum
     ]
 
 
-def _held(now: datetime) -> QuerySet[Booking]:
-    took_place = {"status": Booking.Status.CONFIRMED, "no_show_at__isnull": True}
-    return Booking.objects.filter(**took_place, end__lte=now)
-
-
 def _calls(what: str, moment: str, period: Period, rows: QuerySet[Booking]) -> Rows:
-    told = _within(rows, moment, period).annotate(what=_named(what), day=_on(moment)).order_by()
+    within = _within(rows, moment, period.first_day, period.until)
+    told = within.annotate(what=_named(what), day=_on(moment)).order_by()
     counted: Rows = told.values_list("what", "made_by", "day").annotate(rows=Count("pk"))
     return counted
 
@@ -278,7 +292,7 @@ def _sums(what: str, day: Any, cents: str, rows: Rows) -> Rows:
     return summed
 
 
-def _transfers(period: Period, *, is_live: bool) -> QuerySet[InvoicePayment]:
+def _transfers(*, is_live: bool) -> QuerySet[InvoicePayment]:
     """Transfers the coach noted, each of what was not cancelled of its invoice by then."""
     cancelled = (
         Invoice.objects.filter(cancels=OuterRef("invoice"), created_at__lte=OuterRef("noted_at"))
@@ -287,15 +301,15 @@ def _transfers(period: Period, *, is_live: bool) -> QuerySet[InvoicePayment]:
         .annotate(cents=Sum("gross_cents"))
         .values("cents")
     )
-    rows = InvoicePayment.objects.filter(paid_on__gte=period.first_day, paid_on__lte=period.until)
+    rows = InvoicePayment.objects.all()
     if is_live:
         rows = rows.filter(invoice__series=Invoice.REAL)
     return rows.annotate(cents=F("invoice__gross_cents") + Coalesce(cancelled, 0))
 
 
-def _within(rows: Rows, moment: str, period: Period) -> Rows:
-    begin = _midnight(period.first_day)
-    within: Rows = rows.filter(**{f"{moment}__gte": begin, f"{moment}__lt": period.end})
+def _within(rows: Rows, moment: str, first: date, last: date) -> Rows:
+    begin, end = _midnight(first), _midnight(last + DAY)
+    within: Rows = rows.filter(**{f"{moment}__gte": begin, f"{moment}__lt": end})
     return within
 
 

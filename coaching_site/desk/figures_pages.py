@@ -21,14 +21,13 @@ from django.views.decorators.http import require_safe
 from coaching_site import german, vat
 from coaching_site.desk import charts, figures
 from coaching_site.desk.charts import Column, Step, Words
-from coaching_site.desk.csv_export import csv_response
+from coaching_site.desk.csv_export import csv_response, may_export
 from coaching_site.desk.figures import Days, NoSuchMonth, Period, Takings
+from coaching_site.desk.permissions import EXPORT, TAKINGS
 from newsletter import growth
 from pages.models import DailyCount, Practice
 
-MAY_EXPORT = "desk.export_data"
 CALLS = ("booking.view_booking",)
-MONEY = ("booking.view_deposit", "booking.view_refund", "booking.view_invoicepayment")
 READERS = ("newsletter.view_subscriber",)
 
 Row = tuple[str, ...]
@@ -114,7 +113,7 @@ def page(request: HttpRequest) -> HttpResponse:
     if not parts:
         raise PermissionDenied
     reading = Reading(period, now)
-    may_see_money = request.user.has_perms(MONEY)
+    may_see_money = request.user.has_perms(TAKINGS)
     practice = Practice.current()
     context = {
         **admin.site.each_context(request),
@@ -125,7 +124,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "this_month": timezone.localdate(now).replace(day=1),
         "summaries": _summaries(reading, may_see_money) if request.user.has_perms(CALLS) else [],
         "parts": [_shown(part, reading) for part in parts],
-        "may_export": request.user.has_perm(MAY_EXPORT),
+        "may_export": may_export(request),
         "vat": vat.EXEMPT if practice.vat_mode == Practice.VatMode.SMALL_BUSINESS else vat.INCLUDED,
         "is_test_money": not settings.STRIPE_IS_LIVE,
         "list": growth.figures(now=now) if request.user.has_perms(READERS) else None,
@@ -140,7 +139,7 @@ def table_file(request: HttpRequest, name: str) -> HttpResponse:
     part = next((part for part in (*PARTS, BY_DAY) if part.name == name), None)
     if part is None:
         raise Http404
-    if not request.user.has_perms((*part.needs, MAY_EXPORT)):
+    if not request.user.has_perms((*part.needs, EXPORT)):
         raise PermissionDenied
     now = timezone.now()
     period, refusal = _period(request, now)
@@ -332,7 +331,7 @@ def _days_table(reading: Reading, spell: Spelling) -> Table:
 
 
 PARTS = (
-    Part("geld", "Einnahmen und Erstattungen", MONEY, _money_table, _money_chart),
+    Part("geld", "Einnahmen und Erstattungen", TAKINGS, _money_table, _money_chart),
     Part("termine", "Termine je Woche", CALLS, _weeks_table, _weeks_chart),
     Part("weg", "Von der Startseite zum Gespräch", CALLS, _way_table, _way_chart),
     Part("abos", "Newsletter", READERS, _readers_table, _readers_chart),

@@ -24,6 +24,7 @@ from coaching_site import jobs, periods
 from coaching_site.desk import export_kinds
 from coaching_site.desk.export_kinds import ExportKind, Maker, Part
 from coaching_site.desk.models import LongWork, LongWorkPiece
+from coaching_site.desk.permissions import EXPORT
 from coaching_site.desk.progress import SILENCE
 from coaching_site.desk.work_models import PIECE_BYTES, LongWorkQuerySet
 
@@ -55,7 +56,7 @@ def may_export(asker: Asker, kind: ExportKind | None) -> bool:
     """Exports need a permission of their own, beside the one to see what is in them."""
     if kind is None:
         return False
-    return asker.has_perm(export_kinds.EXPORT) and asker.has_perm(kind.permission)
+    return asker.has_perm(EXPORT) and asker.has_perm(kind.permission)
 
 
 def may_download(asker: Asker, work: LongWork) -> bool:

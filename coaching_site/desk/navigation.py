@@ -10,6 +10,8 @@ from typing import Any
 from django.contrib.auth.models import AnonymousUser, User
 from django.urls import NoReverseMatch, reverse
 
+from coaching_site.desk.permissions import PEOPLE
+
 
 @dataclass(frozen=True)
 class Place:
@@ -24,7 +26,7 @@ class Place:
 PLACES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("index", "Heute", ()),
     ("calendar", "Kalender", ("booking.view_booking",)),
-    ("people", "Menschen", ("booking.view_booking", "newsletter.view_subscriber")),
+    ("people", "Menschen", PEOPLE),
     ("figures", "Zahlen", ("booking.view_booking",)),
     ("mails", "Mails", ("pages.view_mailwording",)),
     ("set_up", "Einrichten", ("pages.change_practice",)),
@@ -53,7 +55,7 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     ("Website", ("pages.practice", "pages.testimonial", "pages.legaltext", "pages.*")),
     ("Menschen", ("desk.personrequest",)),
-    ("Technik", ("desk.*", "auth.user", "auth.group", "*")),
+    ("Technik", ("desk.*", "auth.user", "*")),
 )
 
 

@@ -20,12 +20,11 @@ from django.views.decorators.http import require_POST, require_safe
 
 from coaching_site.desk import confirming, dossier, finding, notes
 from coaching_site.desk.models import PersonNote
+from coaching_site.desk.permissions import PEOPLE
 from newsletter.addresses import Address
 
 Wrap = Callable[[Callable[..., HttpResponseBase]], Callable[..., HttpResponseBase]]
 
-# A person is known from both sides of the house: who may see one of them alone gets no half pages.
-NEEDED = ("booking.view_booking", "newsletter.view_subscriber")
 # Nobody turns to the hundredth page.
 LAST_PAGE = 99
 
@@ -54,7 +53,7 @@ def urls(wrap: Wrap) -> list[URLPattern]:
 
 
 def may_see_people(request: HttpRequest) -> bool:
-    return request.user.has_perms(NEEDED)
+    return request.user.has_perms(PEOPLE)
 
 
 @require_safe
@@ -126,7 +125,7 @@ def _shown(
     return TemplateResponse(request, "admin/desk/people/person.html", context)
 
 
-def _address(request: HttpRequest, kind: str, pk: int, *, permission: str = NEEDED[0]) -> Address:
+def _address(request: HttpRequest, kind: str, pk: int, *, permission: str = PEOPLE[0]) -> Address:
     _check(request)
     if not request.user.has_perm(permission):
         raise PermissionDenied

@@ -22,8 +22,8 @@ from booking.models import Calendar, CallType, Notification, StripeEvent, Weekly
 from coaching_site import german, limits
 from coaching_site.desk import attention, mail, two_factor
 from coaching_site.desk.backups import folder
-from coaching_site.desk.counting import Answer, Question, some
 from coaching_site.desk.models import RecoveryCodes
+from coaching_site.desk.questions import Answer, Question, some
 from coaching_site.mail import Deferred, Undeliverable
 from newsletter.checks import the_inbox_is_whole
 from newsletter.models import Issue, Subscriber

@@ -22,7 +22,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from coaching_site import limits
 from coaching_site.desk import set_up
-from coaching_site.desk.counting import ask
+from coaching_site.desk.questions import ask
 from pages import legal
 from pages.models import Practice
 

@@ -15,22 +15,16 @@ from django.utils import timezone
 
 from booking import capacity, slots
 from booking.capacity import Day
-from booking.models import (
-    Booking,
-    Calendar,
-    CallType,
-    Deposit,
-    Invoice,
-    InvoicePayment,
-    Refund,
-)
+from booking.models import Booking, Calendar, CallType
 from booking.slots import Interval
 from coaching_site import german
-from coaching_site.desk import attention, set_up
+from coaching_site.desk import attention, figures, set_up
 from coaching_site.desk.attention import Matter
-from coaching_site.desk.counting import Answer, Question, ask
+from coaching_site.desk.permissions import TAKINGS
+from coaching_site.desk.questions import Answer, Question, ask
 from coaching_site.desk.set_up import Facts
-from newsletter.models import Consent, Subscriber
+from newsletter import growth
+from newsletter.models import Subscriber
 from pages import legal
 from pages.models import Practice
 
@@ -41,7 +35,6 @@ CALLS_READ = 2 * CALLS
 CAPACITY_DAYS = 7
 # Each costs a query; a second person's calendar is rare, a third one unheard of.
 CALENDARS = 2
-SEES_MONEY = ("booking.view_deposit", "booking.view_refund", "booking.view_invoicepayment")
 # The bar of a day is so many units long.
 BAR = 1000
 
@@ -280,7 +273,7 @@ def _figure_questions(user: Who, *, now: datetime) -> dict[str, Question]:
         found |= _questions_about_calls(now)
     if user.has_perm("newsletter.view_subscriber"):
         found |= _questions_about_readers(now)
-    if user.has_perms(SEES_MONEY):
+    if user.has_perms(TAKINGS):
         found |= _questions_about_money(now)
     return found
 
@@ -292,41 +285,27 @@ def _questions_about_calls(now: datetime) -> dict[str, Question]:
     confirmed = Booking.objects.filter(status=Booking.Status.CONFIRMED)
     return {
         "this_week": Question(confirmed.filter(start__gte=week.start, start__lt=week.end)),
-        "held": Question(
-            confirmed.filter(end__lte=now, end__gt=now - MONTH, no_show_at__isnull=True)
-        ),
+        "held": Question(Booking.objects.took_place(now).filter(end__gt=now - MONTH)),
     }
 
 
 def _questions_about_readers(now: datetime) -> dict[str, Question]:
     """As `newsletter.growth.figures` counts them."""
-    since = now - MONTH
-    consents = Consent.objects.all()
     return {
         "readers": Question(Subscriber.objects.reachable()),
-        "joined": Question(consents.sign_ups().filter(confirmed_at__gt=since)),
-        "left": Question(consents.ended().filter(withdrawn_at__gt=since)),
+        "joined": Question(growth.joined_lately(now)),
+        "left": Question(growth.left_lately(now)),
     }
 
 
 def _questions_about_money(now: datetime) -> dict[str, Question]:
-    """What came by card and by transfer this month, and what went back.
-
-    Money of Stripe's test mode counts as long as the site runs in it, and never beside real money.
-    """
-    is_live, today = settings.STRIPE_IS_LIVE, timezone.localdate(now)
-    first_day = today.replace(day=1)
-    since = slots.dates_span(first_day, first_day, _zone()).start
-    paid = Deposit.objects.paid().filter(paid_at__gte=since, livemode=is_live)
-    refunds = Refund.objects.filter(deposit__livemode=is_live, settled_at__gte=since)
-    back = refunds.filter(status=Refund.Status.SUCCEEDED)
-    transfers = InvoicePayment.objects.filter(paid_on__gte=first_day)
-    if is_live:
-        transfers = transfers.filter(invoice__series=Invoice.REAL)
+    """What came by card and by transfer this month, and what went back, as „Zahlen“ counts it."""
+    today = timezone.localdate(now)
+    moved = figures.moves(today.replace(day=1), today, is_live=settings.STRIPE_IS_LIVE)
     return {
-        "paid": Question(paid, amount="paid_cents"),
-        "back": Question(back, amount="amount_cents"),
-        "transferred": Question(transfers, amount="invoice__gross_cents"),
+        "paid": Question(moved.paid, amount="paid_cents"),
+        "back": Question(moved.refunded, amount="amount_cents"),
+        "transferred": Question(moved.transferred, amount="cents"),
     }
 
 

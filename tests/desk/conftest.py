@@ -35,3 +35,12 @@ from tests.booking.conftest import (
 from tests.booking.conftest import (
     stripe as stripe,
 )
+from tests.desk.every_page import (
+    house as house,
+)
+from tests.desk.every_page import (
+    kept as kept,
+)
+from tests.desk.every_page import (
+    money as money,
+)

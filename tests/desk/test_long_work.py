@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from coaching_site.desk import export_kinds, long_work, retention
+from coaching_site.desk import export_kinds, long_work, permissions, retention
 from coaching_site.desk.models import LongWork, LongWorkPiece
 from newsletter import exports
 from newsletter.models import Import, Issue, Subscriber
@@ -146,7 +146,7 @@ def test_every_kind_is_made_of_what_there_is_and_guarded_by_what_there_is(now):
         f"{row.content_type.app_label}.{row.codename}"
         for row in Permission.objects.select_related("content_type")
     }
-    assert export_kinds.EXPORT in known
+    assert permissions.EXPORT in known
     for kind in export_kinds.ALL:
         assert kind.permission in known
         assert callable(import_string(kind.maker))

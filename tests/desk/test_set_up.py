@@ -12,8 +12,8 @@ from django.utils import timezone
 from booking.models import CallType, WeeklyHours
 from coaching_site.desk import set_up, two_factor
 from coaching_site.desk.backups import folder
-from coaching_site.desk.counting import ask
 from coaching_site.desk.models import RecoveryCodes
+from coaching_site.desk.questions import ask
 from coaching_site.desk.set_up import State
 from newsletter import subscriptions
 from newsletter.models import Issue

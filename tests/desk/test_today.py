@@ -28,14 +28,15 @@ from booking.models import (
     Refund,
     WithdrawalMail,
 )
-from coaching_site.desk import attention, counting, navigation, today
+from coaching_site.desk import attention, navigation, today
 from coaching_site.desk.models import PersonRequest
+from coaching_site.desk.questions import Answer, Question, ask, some
 from newsletter.models import Delivery, Inbox, Issue, Subscriber
 from pages.legal_models import CHECKED_BY_A_LAWYER
 from pages.models import Practice
 from tests.booking.conftest import ADA, BEN, HALF_PAST_NINE, NINE, hold, new_type, somebody
 from tests.booking.desk import pay_and_bill, queries, staff, words
-from tests.booking.papers import IBAN, address_of
+from tests.booking.papers import IBAN, address_of, give_back
 from tests.booking.test_withdrawals import declare
 from tests.pages.test_legal import publish
 
@@ -320,6 +321,27 @@ def test_money_is_shown_to_whoever_may_see_it_alone(
     assert "Einrichtung:" not in page
 
 
+def test_the_first_page_and_the_figures_tell_the_same_of_this_month(
+    client, clock, coach, whole, paid_type, stripe, now
+):
+    booked = pay_and_bill(paid_type, stripe, now)
+    give_back(booked, 4_000, now=now)
+    address_of(booked)
+    Practice.objects.update(iban=IBAN)
+    later = now + 3 * DAY
+    final = invoicing.issue_final(booked, now=later)
+    invoicing.note_paid(final, on=timezone.localdate(later), by="coach", now=later)
+    clock(later)
+    client.force_login(coach)
+
+    told = {figure.label: figure.value for figure in today.page(coach, now=later).figures}
+    table = client.get(reverse("admin:figures_csv", args=["geld"])).content.decode()
+
+    month, _, back, left = table.splitlines()[-1].split(";")
+    assert (month, back) == ("2027-03", "40,00")
+    assert told["Eingenommen im März"] == f"{left}\u00a0€"
+
+
 def test_somebody_without_rights_sees_an_empty_day(client, clock, confirmed):
     page = words(staff(client).get(INDEX))
 
@@ -377,16 +399,16 @@ def test_the_second_factor_is_asked_for_once_a_page(desk, whole, confirmed):
 def test_questions_are_answered_in_one_query(confirmed, django_assert_num_queries):
     bookings = Booking.objects.all()
     questions = {
-        "all": counting.Question(bookings, moment="start", amount="price_cents"),
-        "none": counting.Question(bookings.filter(name="Niemand"), moment="start"),
-        "some": counting.Question(counting.some(bookings)),
+        "all": Question(bookings, moment="start", amount="price_cents"),
+        "none": Question(bookings.filter(name="Niemand"), moment="start"),
+        "some": Question(some(bookings)),
     }
 
     with django_assert_num_queries(1):
-        answers = counting.ask(questions)
+        answers = ask(questions)
 
-    assert answers["all"] == counting.Answer(1, confirmed.pk, NINE, 0)
-    assert answers["none"] == counting.Answer()
+    assert answers["all"] == Answer(1, confirmed.pk, NINE, 0)
+    assert answers["none"] == Answer()
     assert answers["some"].is_there
 
 
