@@ -26,6 +26,7 @@ PLACES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("calendar", "Kalender", ("booking.view_booking",)),
     ("people", "Menschen", ("booking.view_booking", "newsletter.view_subscriber")),
     ("figures", "Zahlen", ("booking.view_booking",)),
+    ("newsletter_issue_changelist", "Newsletter", ("newsletter.view_issue",)),
     ("mails", "Mails", ("pages.view_mailwording",)),
     ("set_up", "Einrichten", ("pages.change_practice",)),
 )
@@ -53,7 +54,7 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     ("Website", ("pages.practice", "pages.testimonial", "pages.legaltext", "pages.*")),
     ("Menschen", ("desk.personrequest",)),
-    ("Technik", ("desk.*", "auth.user", "auth.group", "*")),
+    ("Technik", ("desk.*", "auth.user", "*")),
 )
 
 
