@@ -18,6 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError
 
 PROFILES = ("production", "local", "test")
+LOG_FORMATS = ("json", "line")
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 SHORTEST_KEY = 32
 # What a reply address needs after the plus must fit into its local part (newsletter.return_paths).
@@ -98,6 +99,7 @@ class Environment:
     paying: Paying
     backing_up: BackingUp
     sending_timings: dict[str, float]
+    log_format: str
 
     @property
     def is_production(self) -> bool:
@@ -144,7 +146,16 @@ def _read(env: Env) -> Environment:
         paying=_paying(env, profile),
         backing_up=_backing_up(env),
         sending_timings=env.dict("SENDING_TIMINGS", {}, subcast_values=float),
+        log_format=log_format(env, profile),
     )
+
+
+def log_format(env: Env, profile: str) -> str:
+    """How lines of the log look. Raises ImproperlyConfigured."""
+    chosen = env.str("LOG_FORMAT", "json" if profile == "production" else "line")
+    if chosen not in LOG_FORMATS:
+        raise ImproperlyConfigured(f"LOG_FORMAT is {chosen!r}; use {' or '.join(LOG_FORMATS)}.")
+    return chosen
 
 
 def _site_url(value: str, profile: str) -> str:
