@@ -208,7 +208,7 @@ OTP_TOTP_ISSUER = ENV.hosts[0]
 # --- security -------------------------------------------------------------------------------
 TRUSTED_PROXIES = ENV.trusted_proxies
 SECURE_SSL_REDIRECT = ENV.is_production
-SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 2 * 365 * 24 * 3600 if ENV.is_production else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = ENV.is_production
 SECURE_HSTS_PRELOAD = ENV.is_production

@@ -85,7 +85,7 @@ def running(mailbox: Mailbox, mail_host: str, mail_port: int, folder: Path) -> I
         child.start()
     try:
         url = f"http://localhost:{port}"
-        wait_until(lambda: Visitor(url).get("/healthz").status == 200)
+        wait_until(lambda: Visitor(url).get("/readyz").status == 200)
         yield Site(url, mailbox, make_conninfo(maintenance, dbname=name), stripe)
     finally:
         for child in children:
