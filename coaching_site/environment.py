@@ -132,7 +132,7 @@ def _read(env: Env) -> Environment:
     return Environment(
         profile=profile,
         site_url=site_url,
-        hosts=[str(urlsplit(site_url).hostname), *env.list("EXTRA_HOSTS", [])],
+        hosts=[str(urlsplit(site_url).hostname), *_hosts(env.list("EXTRA_HOSTS", []))],
         secret_key=_key("SECRET_KEY", env.str("SECRET_KEY")),
         link_keys=[
             _key("LINK_KEY", env.str("LINK_KEY")),
@@ -184,6 +184,10 @@ def _site_url(value: str, profile: str) -> str:
             f"only, not {address.hostname!r}. Use SITE_PROFILE=production."
         )
     return value.rstrip("/")
+
+
+def _hosts(listed: list[str]) -> list[str]:
+    return [host.strip() for host in listed if host.strip()]
 
 
 def _key(name: str, value: str) -> str:

@@ -72,7 +72,7 @@ def running(mailbox: Mailbox, mail_host: str, mail_port: int, folder: Path) -> I
         "STRIPE_WEBHOOK_SECRET": stripe.webhook_secret,
         "STRIPE_API_BASE": stripe.base_url,
     }
-    for command in (["migrate"], ["roles"], ["demo_data"], ["collectstatic", "--noinput"]):
+    for command in (["prepare_database"], ["demo_data"], ["collectstatic", "--noinput"]):
         subprocess.run(
             [sys.executable, "manage.py", *command, "-v0"],
             cwd=ROOT,
