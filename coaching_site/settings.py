@@ -51,7 +51,6 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "coaching_site.middleware.trust_proxies",
-    "coaching_site.middleware.utf8_forms",
     "django.middleware.security.SecurityMiddleware",
     "coaching_site.kept.known_at_once",
     "coaching_site.middleware.security_headers",
