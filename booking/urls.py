@@ -36,9 +36,12 @@ class CallConverter:
 
 
 class InstantConverter:
-    """A moment of this millennium in UTC, as 20261124T080000Z: the same for every visitor."""
+    """A moment of this century or the next in UTC, as 20261124T080000Z: the same for every visitor.
 
-    regex = r"2\d{7}T\d{6}Z"
+    Not the first and the last year: in every zone its day is one that DayConverter writes.
+    """
+
+    regex = r"2(?:00[1-9]|0[1-9]\d|1\d\d)\d{4}T\d{6}Z"
     form = "%Y%m%dT%H%M%SZ"
 
     def to_python(self, value: str) -> datetime:

@@ -77,20 +77,6 @@ def request_ids(get_response: Handler) -> Handler:
     return middleware
 
 
-def utf8_forms(get_response: Handler) -> Handler:
-    """Read every form as UTF-8, whatever its header claims.
-
-    Browsers send forms in the page's encoding, which is ours. A header may name any codec Python
-    knows, and some of them (`hex`) do not yield text at all.
-    """
-
-    def middleware(request: HttpRequest) -> HttpResponse:
-        request.encoding = "utf-8"
-        return get_response(request)
-
-    return middleware
-
-
 def security_headers(get_response: Handler) -> Handler:
     """Add the headers Django and django-csp have no setting for."""
 

@@ -52,7 +52,6 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "coaching_site.middleware.request_ids",
     "coaching_site.middleware.trust_proxies",
-    "coaching_site.middleware.utf8_forms",
     "django.middleware.security.SecurityMiddleware",
     "coaching_site.kept.known_at_once",
     "coaching_site.middleware.security_headers",

@@ -22,7 +22,7 @@ def new_confirm_token() -> str:
 
 
 def digest(confirm_token: str) -> str:
-    return hashlib.sha256(_trim(confirm_token).encode()).hexdigest()
+    return hashlib.sha256(trim(confirm_token).encode()).hexdigest()
 
 
 def unsubscribe_token(public_id: uuid.UUID, issue: int = 0) -> str:
@@ -32,7 +32,7 @@ def unsubscribe_token(public_id: uuid.UUID, issue: int = 0) -> str:
 
 def read_unsubscribe_token(token: str) -> tuple[uuid.UUID, int] | None:
     """Whose link this is and from which issue (or 0), or None if it was not made here."""
-    value = links.read(UNSUBSCRIBE, _trim(token))
+    value = links.read(UNSUBSCRIBE, trim(token))
     if value is None:
         return None
     public_id, _, issue = value.partition("_")
@@ -46,13 +46,14 @@ def preferences_token(public_id: uuid.UUID, address_number: int) -> str:
 
 def read_preferences_token(token: str) -> tuple[uuid.UUID, int] | None:
     """Whose link this is and for which of their addresses, or None if it was not made here."""
-    value = links.read(PREFERENCES, _trim(token))
+    value = links.read(PREFERENCES, trim(token))
     if value is None:
         return None
     public_id, _, number = value.partition("_")
     return uuid.UUID(public_id), int(number)
 
 
-def _trim(token: str) -> str:
+def trim(token: str) -> str:
+    """The token without what was glued to it."""
     found = _TOKEN.match(token)
     return found[0].rstrip(".") if found else ""

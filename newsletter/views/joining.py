@@ -120,7 +120,7 @@ def _gone(request: HttpRequest, token: str) -> HttpResponse:
     state = subscriptions.confirm_link_state(token, now=timezone.now())
     page = {
         "error": LinkGone(),
-        "token": token,
+        "token": tokens.trim(token),
         "consent": consent.again(Practice.current()),
         "is_expired": state is LinkState.EXPIRED,
     }

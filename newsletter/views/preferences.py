@@ -14,7 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from coaching_site import limits, spam
-from newsletter import feedback, mail, preferences, quotas
+from newsletter import feedback, mail, preferences, quotas, tokens
 from newsletter.errors import LinkGone
 from newsletter.forms import LostLinkForm, MoveForm
 from newsletter.models import Event, Subscriber
@@ -45,7 +45,8 @@ def for_its_owner(view: OwnerView) -> LinkView:
         owner = preferences.owner_of(token)
         if owner is None:
             return render(request, "newsletter/preferences_gone.html", status=410)
-        return view(request, token, owner)
+        # The page's own links carry it on.
+        return view(request, tokens.trim(token), owner)
 
     return private_link(wrapped)
 

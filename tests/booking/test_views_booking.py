@@ -128,8 +128,8 @@ def test_another_time_is_one_press_away(client, call_type, now):
         ("20270303T200000Z", "Diese Zeit wird nicht angeboten."),
         ("20270306T080000Z", "Diese Zeit wird nicht angeboten."),
         ("20280303T080000Z", "So weit im Voraus ist der Kalender noch nicht offen."),
-        ("29991231T235959Z", "So weit im Voraus ist der Kalender noch nicht offen."),
-        ("20000101T000000Z", "Diese Zeit ist schon vorbei."),
+        ("21991231T235959Z", "So weit im Voraus ist der Kalender noch nicht offen."),
+        ("20010101T000000Z", "Diese Zeit ist schon vorbei."),
     ],
 )
 @pytest.mark.parametrize("method", ["get", "post"])
@@ -145,7 +145,12 @@ def test_a_forged_time_is_refused_in_a_sentence(client, call_type, instant, sent
 
 
 @pytest.mark.parametrize(
-    "instant", ["20270303T080000", "20271303T080000Z", "20270303T250000Z", "99991231T235959Z", "x"]
+    "instant",
+    [
+        *("20270303T080000", "20271303T080000Z", "20270303T250000Z", "99991231T235959Z", "x"),
+        # The day of these has no address in every zone.
+        *("29991231T235959Z", "20000101T000000Z"),
+    ],
 )
 def test_a_mangled_time_is_not_there(client, call_type, instant):
     assert send(client, f"/termin/kennenlernen/zeit/{instant}/").status_code == 404

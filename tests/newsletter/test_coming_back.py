@@ -169,6 +169,15 @@ def test_an_expired_link_is_renewed_with_one_button(client, mailbox, run_jobs):
     assert row.consent.text.startswith("Mit „Neuen Link schicken“ willigst du ein")
 
 
+def test_an_expired_link_with_something_glued_to_it_is_renewed_as_well(client, mailbox, run_jobs):
+    path = expired(mailbox, run_jobs)
+
+    answer = client.get(f"{path}und/mehr")
+
+    assert answer.status_code == 410
+    assert f'action="{path}neu/"' in shown(answer)
+
+
 def test_renewing_again_and_again_sends_one_mail(client, mailbox, run_jobs):
     path = expired(mailbox, run_jobs)
     text = shown(client.get(path)).partition('name="consent" value="')[2].partition('"')[0]

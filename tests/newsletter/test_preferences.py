@@ -97,9 +97,12 @@ def test_the_pages_are_kept_by_nobody_and_set_no_cookie(client, reader):
         assert response.cookies == {}
 
 
-@pytest.mark.parametrize("tail", [".", ">", "=3D", ").", "%00", ".%E2%80%9C"])
+@pytest.mark.parametrize("tail", [".", ">", "=3D", ").", "%00", ".%E2%80%9C", "/und/mehr"])
 def test_a_link_with_something_glued_to_it_still_opens_the_page(client, reader, tail):
-    assert ADA in shown(client.get(settings_path(reader).rstrip("/") + tail))
+    page = shown(client.get(settings_path(reader).rstrip("/") + tail))
+
+    assert ADA in page
+    assert f'href="{settings_path(reader)}daten/"' in page
 
 
 @pytest.mark.parametrize("token", ["x", "%00", "%ED%A0%80", "..", "a/b/c", "x" * 5000])
