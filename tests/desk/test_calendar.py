@@ -361,7 +361,8 @@ def test_a_free_time_that_is_gone_by_now_is_said_and_another_can_be_chosen(
     assert 'value="09:30"' in page
     assert 'name="slot"' in page
 
-    assert "Wähle einen Tag." in words(desk.post(move, {"slot": "gestern"}))
+    for nonsense in ("gestern", "9999-12-31T23:59:00+00:00"):
+        assert "Wähle einen Tag." in words(desk.post(move, {"slot": nonsense}))
 
 
 def test_later_days_are_a_link_away(desk, confirmed):
