@@ -3,7 +3,7 @@ from django.apps import AppConfig
 
 class BookingConfig(AppConfig):
     name = "booking"
-    verbose_name = "Termine"
+    verbose_name = "Termine und Geld"
 
     def ready(self) -> None:
         # Importing registers the checks.

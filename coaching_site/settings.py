@@ -115,6 +115,8 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "Europe/Berlin"
 FORMAT_MODULE_PATH = "coaching_site.formats"
+# Django’s own words, where the coach would read „Sie“ or English.
+LOCALE_PATHS = [BASE_DIR / "coaching_site" / "locale"]
 
 # --- files ----------------------------------------------------------------------------------
 STATIC_URL = "/static/"

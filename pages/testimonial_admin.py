@@ -118,14 +118,14 @@ class TestimonialAdmin(admin.ModelAdmin[Testimonial]):
     @admin.display(description="Vorschau")
     def preview(self, row: Testimonial) -> str | SafeString:
         if row._state.adding:
-            return "Nach dem Sichern."
+            return "Nach dem Speichern."
         address = reverse("admin:pages_testimonial_preview", args=[row.pk])
         return format_html('<a href="{}">Ansehen</a>', address)
 
     @admin.display(description="Vorlage für die Einwilligung")
     def template(self, row: Testimonial) -> str | SafeString:
         if row._state.adding:
-            return "Nach dem Sichern."
+            return "Nach dem Speichern."
         return SafeString(
             linebreaks(testimonials.wording(row, Practice.current()), autoescape=True)
         )

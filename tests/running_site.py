@@ -21,6 +21,7 @@ from urllib.parse import urlencode, urljoin
 from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 import psycopg
+from django.conf import settings
 from psycopg.conninfo import make_conninfo
 
 from coaching_site.local.supervisor import WEB, WORKER, Child
@@ -72,7 +73,9 @@ def running(mailbox: Mailbox, mail_host: str, mail_port: int, folder: Path) -> I
         "STRIPE_WEBHOOK_SECRET": stripe.webhook_secret,
         "STRIPE_API_BASE": stripe.base_url,
     }
-    for command in (["migrate"], ["roles"], ["demo_data"], ["collectstatic", "--noinput"]):
+    # The tests have collected them already, which takes several seconds.
+    (folder / "static_collected").symlink_to(settings.STATIC_ROOT)
+    for command in (["migrate"], ["roles"], ["demo_data"]):
         subprocess.run(
             [sys.executable, "manage.py", *command, "-v0"],
             cwd=ROOT,

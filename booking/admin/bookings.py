@@ -33,6 +33,26 @@ from coaching_site.desk.read_only import ReadOnly
 # So much of it fits beside the rest.
 TOPIC_LENGTH = 60
 
+# What becomes of an appointment, in the order it happens.
+HISTORY = [
+    "made_by",
+    "overridden",
+    "created_at",
+    "held_until",
+    "requested_until",
+    "confirmed_at",
+    "moved_at",
+    "moved_by",
+    "moved_from",
+    "cancelled_at",
+    "cancelled_by",
+    "cancellation_note",
+    "no_show_at",
+    "followup_consent_text",
+    "followup_consent_at",
+    "early_start_at",
+]
+
 
 def asked_time(request: HttpRequest) -> str:
     """Which time the list shows: what comes, unless somebody or some date is looked for."""
@@ -155,29 +175,7 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
                 ]
             },
         ),
-        (
-            "Verlauf",
-            {
-                "fields": [
-                    "made_by",
-                    "overridden",
-                    "created_at",
-                    "held_until",
-                    "requested_until",
-                    "confirmed_at",
-                    "moved_at",
-                    "moved_by",
-                    "moved_from",
-                    "cancelled_at",
-                    "cancelled_by",
-                    "cancellation_note",
-                    "no_show_at",
-                    "followup_consent_text",
-                    "followup_consent_at",
-                    "early_start_at",
-                ]
-            },
-        ),
+        ("Verlauf", {"fields": [*HISTORY]}),
     ]
     readonly_fields = ["when", "withdrawn", "answered"]
 
@@ -194,12 +192,20 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
         return [name for name in self.list_display if may or name != "paid"]
 
     def get_fieldsets(self, request: HttpRequest, obj: Booking | None = None) -> Any:
-        """Withdrawals are money's business as well."""
-        may = request.user.has_perm("booking.view_withdrawal")
+        """Withdrawals are money's business as well; and only what was asked and has happened."""
+        hidden = set() if request.user.has_perm("booking.view_withdrawal") else {"withdrawn"}
+        if obj:
+            hidden |= {name for name in HISTORY if not getattr(obj, name)}
+            hidden |= set() if obj.answers else {"answered"}
         return [
-            (name, {"fields": [field for field in group["fields"] if may or field != "withdrawn"]})
+            (name, {"fields": [field for field in group["fields"] if field not in hidden]})
             for name, group in self.fieldsets
         ]
+
+    def get_inlines(self, request: HttpRequest, obj: Booking | None) -> Any:
+        """A call that nobody ordered for money has no order to show."""
+        ordered = obj is None or obj.orders.exists()
+        return [inline for inline in self.inlines if ordered or inline is not OrderInline]
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view

@@ -217,12 +217,12 @@ class CallTypeAdmin(admin.ModelAdmin[CallType]):
 
     @admin.display(description="So liest es sich")
     def reads_as(self, call_type: CallType) -> str:
-        return _terms(call_type) if call_type.pk else "Steht hier nach dem Sichern."
+        return _terms(call_type) if call_type.pk else "Steht hier nach dem Speichern."
 
     @admin.display(description="Link zum Kopieren")
     def secret_link(self, call_type: CallType) -> str | SafeString:
         if not call_type.pk:
-            return "Gibt es nach dem Sichern."
+            return "Gibt es nach dem Speichern."
         address = reverse("booking:days_of", args=[call_type.private_address])
         return format_html("<code>{}</code>", links.absolute(address))
 
@@ -277,7 +277,7 @@ class OneOffLinkAdmin(admin.ModelAdmin[OneOffLink]):
     @admin.display(description="Link zum Kopieren")
     def link(self, one_off: OneOffLink) -> str | SafeString:
         if not one_off.pk:
-            return "Gibt es nach dem Sichern."
+            return "Gibt es nach dem Speichern."
         address = reverse("booking:days_of", args=[one_off.address])
         return format_html("<code>{}</code>", links.absolute(address))
 

@@ -5,7 +5,7 @@ from django.contrib.admin import apps
 class DeskConfig(AppConfig):
     name = "coaching_site.desk"
     label = "desk"
-    verbose_name = "Schreibtisch"
+    verbose_name = "Daten und Änderungen"
     default = True
 
     def ready(self) -> None:

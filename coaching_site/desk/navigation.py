@@ -28,6 +28,7 @@ PLACES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("calendar", "Kalender", ("booking.view_booking",)),
     ("people", "Menschen", PEOPLE),
     ("figures", "Zahlen", ("booking.view_booking",)),
+    ("newsletter_issue_changelist", "Newsletter", ("newsletter.view_issue",)),
     ("mails", "Mails", ("pages.view_mailwording",)),
     ("set_up", "Einrichten", ("pages.change_practice",)),
 )

@@ -143,7 +143,7 @@ def test_the_desk_shows_the_whole_link_to_copy_and_makes_a_new_one(client, hidde
     page = reverse("admin:booking_calltype_change", args=[hidden.pk])
 
     assert f"<code>http://localhost:8000{link}</code>" in words(client.get(page))
-    assert "Gibt es nach dem Sichern." in words(client.get(reverse("admin:booking_calltype_add")))
+    assert "Gibt es nach dem Speichern." in words(client.get(reverse("admin:booking_calltype_add")))
     renew = {"action": "renew_secret", "_selected_action": [hidden.pk]}
     asked = words(client.post(reverse("admin:booking_calltype_changelist"), renew))
     assert "nicht zurücknehmen" in asked

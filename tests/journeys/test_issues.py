@@ -88,7 +88,7 @@ def test_an_issue_is_written_tested_scheduled_taken_back_sent_and_looked_at(coac
     coach.goto("/verwaltung/newsletter/picture/add/")
     coach.get_by_label("Bild").set_input_files(tmp_path / "tafel.png")
     coach.get_by_label("Alternativtext").fill("Eine Tafel")
-    press(coach, "Sichern")
+    press(coach, "Speichern")
     line = coach.locator("code.paste").inner_text()
 
     coach.goto(ISSUES)
