@@ -141,6 +141,8 @@ FLOORS = {
         "backups",
         "questions",
         "attention",
+        "matters",
+        "watches",
         "today",
         "set_up",
         "navigation",
