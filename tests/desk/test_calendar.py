@@ -17,6 +17,7 @@ from booking.models import Block, Booking, BusyFeed, BusyTime, Calendar, DateOve
 from booking.scheduling import Guest
 from booking.slots import Hours, Interval, Window
 from coaching_site.desk import week_grid
+from coaching_site.desk.confirming import SURE
 from coaching_site.desk.models import Change
 from tests.booking.conftest import ADA, BEN, HALF_PAST_NINE, NINE, hold, new_type
 from tests.booking.desk import pay, queries, staff, words
@@ -300,7 +301,7 @@ def test_a_block_is_taken_back(desk, call_type, now):
     there = link(desk.get(WEEK, THIS_WEEK), "Zahnarzt")
     assert "Gesperrt: Mi., 03.03.2027, 09:00–10:00 Uhr." in words(desk.get(there))
     assert Block.objects.exists()
-    done = desk.post(there, follow=True)
+    done = desk.post(there, {SURE: "ja"}, follow=True)
 
     assert "Nicht mehr gesperrt: Mi., 03.03.2027, 09:00–10:00 Uhr." in words(done)
     assert hold(call_type, now=now).is_held(now)
@@ -315,7 +316,9 @@ def test_an_evening_is_opened_and_closed_again(desk, calendar):
     assert "Diese Zeit ist schon offen." in again
     assert 'value="10:00"' in again
 
-    closed = desk.post(link(desk.get(WEEK, THIS_WEEK), "zusätzlich offen"), follow=True)
+    closed = desk.post(
+        link(desk.get(WEEK, THIS_WEEK), "zusätzlich offen"), {SURE: "ja"}, follow=True
+    )
     assert "Wieder geschlossen: Mi., 03.03.2027, 18:00–20:00 Uhr." in words(closed)
     assert not DateOverride.objects.exists()
 
