@@ -5,7 +5,7 @@ PORT ?= 8000
 BIN := .venv/bin
 export PORT PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run test check soak pictures bench manage lock clean help
+.PHONY: run test check soak pictures bench manage secrets upgrade lock clean help
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,12 @@ bench: .venv/test.stamp ## how fast it is, as Markdown tables
 
 manage: .venv/run.stamp ## one management command, e.g. make manage c="createsuperuser"
 	@$(BIN)/python -m coaching_site.local manage $(c)
+
+secrets: ## write .env with fresh keys, unless there is one
+	@deploy/secrets
+
+upgrade: ## on the server: back up, build, migrate, start, and go back if that fails
+	@deploy/upgrade
 
 lock: .venv/test.stamp ## write the lock files anew from pyproject.toml
 	requirements/lock.sh

@@ -18,6 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError
 
 PROFILES = ("production", "local", "test")
+LOG_FORMATS = ("json", "line")
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 SHORTEST_KEY = 32
 # What a reply address needs after the plus must fit into its local part (newsletter.return_paths).
@@ -98,6 +99,7 @@ class Environment:
     paying: Paying
     backing_up: BackingUp
     sending_timings: dict[str, float]
+    log_format: str
 
     @property
     def is_production(self) -> bool:
@@ -130,7 +132,7 @@ def _read(env: Env) -> Environment:
     return Environment(
         profile=profile,
         site_url=site_url,
-        hosts=[str(urlsplit(site_url).hostname), *env.list("EXTRA_HOSTS", [])],
+        hosts=[str(urlsplit(site_url).hostname), *_hosts(env.list("EXTRA_HOSTS", []))],
         secret_key=_key("SECRET_KEY", env.str("SECRET_KEY")),
         link_keys=[
             _key("LINK_KEY", env.str("LINK_KEY")),
@@ -144,7 +146,16 @@ def _read(env: Env) -> Environment:
         paying=_paying(env, profile),
         backing_up=_backing_up(env),
         sending_timings=env.dict("SENDING_TIMINGS", {}, subcast_values=float),
+        log_format=log_format(env, profile),
     )
+
+
+def log_format(env: Env, profile: str) -> str:
+    """How lines of the log look. Raises ImproperlyConfigured."""
+    chosen = env.str("LOG_FORMAT", "json" if profile == "production" else "line")
+    if chosen not in LOG_FORMATS:
+        raise ImproperlyConfigured(f"LOG_FORMAT is {chosen!r}; use {' or '.join(LOG_FORMATS)}.")
+    return chosen
 
 
 def _site_url(value: str, profile: str) -> str:
@@ -173,6 +184,10 @@ def _site_url(value: str, profile: str) -> str:
             f"only, not {address.hostname!r}. Use SITE_PROFILE=production."
         )
     return value.rstrip("/")
+
+
+def _hosts(listed: list[str]) -> list[str]:
+    return [host.strip() for host in listed if host.strip()]
 
 
 def _key(name: str, value: str) -> str:

@@ -2,7 +2,9 @@
 
 import os
 
-from coaching_site import counters
+from environs import Env
+
+from coaching_site import counters, environment, logs
 
 wsgi_app = "coaching_site.wsgi"
 bind = f"{os.environ.get('BIND_HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
@@ -21,6 +23,11 @@ forwarded_allow_ips = os.environ.get("TRUSTED_PROXIES", "127.0.0.1")
 accesslog = None
 errorlog = "-"
 loglevel = os.environ.get("GUNICORN_LOG_LEVEL", "warning")
+# As the site itself writes: the server names addresses of those who send nonsense.
+logconfig_dict = logs.configuration(
+    environment.log_format(Env(), os.environ.get("SITE_PROFILE", "production")),
+    {"gunicorn.error": {"handlers": ["stderr"], "level": loglevel.upper(), "propagate": False}},
+)
 # It would open a control socket in the home folder.
 control_socket_disable = True
 

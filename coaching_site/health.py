@@ -1,10 +1,17 @@
-"""`/healthz`: does the database answer, and has a worker been seen lately?"""
+"""Is the site well? Two questions, for two who ask.
+
+`/healthz`: does this process answer? For whoever sends requests on or starts processes again; a
+database that is away is nothing that a new process could mend. `/readyz`: can the whole site do its
+work? For whoever calls a person.
+"""
 
 from __future__ import annotations
 
 import logging
+from functools import cache
 
 from django.db import DatabaseError, connection
+from django.db.migrations.loader import MigrationLoader
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -15,20 +22,43 @@ logger = logging.getLogger(__name__)
 # A worker writes its heartbeat every ten seconds.
 WORKER_SEEN_WITHIN = "30 seconds"
 
+Name = tuple[str, str]
+
 
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
-    """Answer 200 when both are well and 503 otherwise, with one word for each."""
-    state = {"database": "ok", "worker": "ok"}
+    """Answer 200. Asks nothing of anybody else, the database least of all."""
+    return JsonResponse({"web": "ok"})
+
+
+@never_cache
+@require_safe
+def readyz(request: HttpRequest) -> HttpResponse:
+    """Answer 200 when all is well and 503 otherwise, with one word for each part."""
     try:
-        if not _worker_was_seen():
-            state["worker"] = "missing"
+        state = {
+            "database": "ok",
+            "migrations": "pending" if _known_migrations() - _applied_migrations() else "ok",
+            "worker": "ok" if _worker_was_seen() else "missing",
+        }
     except (DatabaseError, PoolTimeout) as error:
-        logger.error("Health check: the database does not answer (%s).", type(error).__name__)
-        state = {"database": "unreachable", "worker": "unknown"}
+        logger.error("The database does not answer (%s).", type(error).__name__)
+        state = {"database": "unreachable", "migrations": "unknown", "worker": "unknown"}
     well = set(state.values()) == {"ok"}
     return JsonResponse(state, status=200 if well else 503)
+
+
+@cache
+def _known_migrations() -> frozenset[Name]:
+    """Those this process's code brings along, by app and name."""
+    return frozenset(MigrationLoader(None).disk_migrations)
+
+
+def _applied_migrations() -> set[Name]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT app, name FROM django_migrations")
+        return {(str(app), str(name)) for app, name in cursor.fetchall()}
 
 
 def _worker_was_seen() -> bool:

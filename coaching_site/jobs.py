@@ -21,7 +21,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.exceptions import AlreadyEnqueued, UniqueViolation
 from procrastinate.jobs import Job, Status
 
-from coaching_site import periods
+from coaching_site import periods, tracing
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def enqueue(task: str, *, at: datetime | None = None, **arguments: Any) -> int:
     deferrer = _through_django.configure_task(
         task, queue=known.queue, priority=known.priority, lock=known.lock, schedule_at=at
     )
-    return deferrer.defer(**arguments)
+    return deferrer.defer(**tracing.with_request(arguments))
 
 
 def on_record(task: str, argument: str, values: Collection[int]) -> set[int]:
@@ -93,7 +93,7 @@ def enqueue_once(task: str, *, key: str, at: datetime | None = None, **arguments
     )
     try:
         with transaction.atomic():  # the refusal must not spoil the caller's transaction
-            deferrer.defer(**arguments)
+            deferrer.defer(**tracing.with_request(arguments))
     except AlreadyEnqueued:
         _bring_forward(key, at)
         return False

@@ -22,6 +22,7 @@ from django.core.mail import EmailMessage, EmailMultiAlternatives
 from django.core.mail.backends.base import BaseEmailBackend
 from django.template.loader import render_to_string
 
+from coaching_site import tracing
 from coaching_site.jobs import Hopeless
 from pages import mail_wording
 from pages.mail_wording import Words
@@ -156,6 +157,7 @@ def compose(
             "Message-ID": message_id(key),
             # No holiday replies to machines (RFC 3834 section 5).
             "Auto-Submitted": "auto-generated",
+            **({tracing.HEADER: asked_by} if (asked_by := tracing.request_id.get()) else {}),
             **(headers or {}),
         },
     )

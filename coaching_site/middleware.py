@@ -9,6 +9,8 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.middleware.gzip import GZipMiddleware
 
+from coaching_site import tracing
+
 Handler = Callable[[HttpRequest], HttpResponse]
 
 # Their files are packed already: another packing costs time and the length, and saves nothing.
@@ -39,14 +41,7 @@ def trust_proxies(get_response: Handler) -> Handler:
     everything left of it may be invented by the visitor. The scheme is gunicorn's business
     (`forwarded_allow_ips`).
     """
-    networks = [ipaddress.ip_network(value) for value in settings.TRUSTED_PROXIES]
-
-    def is_ours(address: str) -> bool:
-        try:
-            parsed = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        return any(parsed in network for network in networks)
+    is_ours = _our_proxies()
 
     def middleware(request: HttpRequest) -> HttpResponse:
         hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
@@ -57,6 +52,27 @@ def trust_proxies(get_response: Handler) -> Handler:
             except ValueError:
                 break
         return get_response(request)
+
+    return middleware
+
+
+def request_ids(get_response: Handler) -> Handler:
+    """Give each request a random word that its log lines, jobs and mails carry, and send it back.
+
+    One of our own proxies may have given it one already; anybody else's is not taken. Must come
+    before `trust_proxies`, which puts the visitor's address into the proxy's place.
+    """
+    is_ours = _our_proxies()
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        given = request.headers.get(tracing.HEADER, "")
+        is_taken = tracing.is_well_formed(given) and is_ours(request.META.get("REMOTE_ADDR", ""))
+        word = given if is_taken else tracing.new_id()
+        request.id = word  # type: ignore[attr-defined]
+        with tracing.of_request(word):
+            response = get_response(request)
+        response[tracing.HEADER] = word
+        return response
 
     return middleware
 
@@ -99,3 +115,16 @@ def gzip_texts(get_response: Handler) -> Handler:
         return response
 
     return middleware
+
+
+def _our_proxies() -> Callable[[str], bool]:
+    networks = [ipaddress.ip_network(value) for value in settings.TRUSTED_PROXIES]
+
+    def is_ours(address: str) -> bool:
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in networks)
+
+    return is_ours

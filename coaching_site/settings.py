@@ -7,7 +7,7 @@ from pathlib import Path
 import django_stubs_ext
 from csp.constants import NONE, SELF
 
-from coaching_site import environment, inlined
+from coaching_site import environment, inlined, logs, tracing
 
 ENV = environment.read()
 
@@ -50,6 +50,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "coaching_site.middleware.request_ids",
     "coaching_site.middleware.trust_proxies",
     "coaching_site.middleware.utf8_forms",
     "django.middleware.security.SecurityMiddleware",
@@ -102,7 +103,11 @@ DATABASES = {
 }
 # Sync tasks run in threads; a stopping worker lets them finish for half a minute.
 PROCRASTINATE_IMPORT_PATHS = ["coaching_site.jobs"]
-PROCRASTINATE_WORKER_DEFAULTS = {"concurrency": 4, "shutdown_graceful_timeout": 30}
+PROCRASTINATE_WORKER_DEFAULTS = {
+    "concurrency": 4,
+    "shutdown_graceful_timeout": 30,
+    "worker_middleware": [tracing.follow],
+}
 
 # Public pages are kept until Postgres tells of a change. Tests that roll back never tell.
 LISTENS_FOR_NEWS = ENV.profile != "test"
@@ -205,7 +210,7 @@ OTP_TOTP_ISSUER = ENV.hosts[0]
 # --- security -------------------------------------------------------------------------------
 TRUSTED_PROXIES = ENV.trusted_proxies
 SECURE_SSL_REDIRECT = ENV.is_production
-SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 2 * 365 * 24 * 3600 if ENV.is_production else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = ENV.is_production
 SECURE_HSTS_PRELOAD = ENV.is_production
@@ -247,20 +252,9 @@ CONTENT_SECURITY_POLICY = {
 }
 
 # --- logs -----------------------------------------------------------------------------------
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "filters": {"no_secrets": {"()": "coaching_site.logs.WithoutSecrets"}},
-    "handlers": {
-        "stderr": {
-            "class": "logging.StreamHandler",
-            "formatter": "line",
-            "filters": ["no_secrets"],
-        }
-    },
-    "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {
+LOGGING = logs.configuration(
+    ENV.log_format,
+    {
         # The default handlers mail tracebacks to ADMINS; ours go to stderr only.
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
@@ -272,4 +266,4 @@ LOGGING = {
         # It tells every table of every font it cuts down for a paper.
         "fontTools": {"level": "WARNING"},
     },
-}
+)

@@ -5,7 +5,7 @@ from django.urls import include, path
 
 from booking.views import withdrawing
 from booking.views.paying import webhook
-from coaching_site.health import healthz
+from coaching_site.health import healthz, readyz
 from newsletter.webhooks import tracking as mail_tracking
 
 urlpatterns = [
@@ -19,6 +19,7 @@ urlpatterns = [
     path("anymail/<slug:provider>/tracking/", mail_tracking, name="mail_tracking"),
     path("verwaltung/", admin.site.urls),
     path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
 ]
 
 handler400 = "pages.views.bad_request"

@@ -12,6 +12,7 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from coaching_site import tracing
 from pages.models import Practice
 from tests import mail_server
 
@@ -58,7 +59,7 @@ def run_jobs(db) -> Callable[[], list[str]]:
         while job := waiting().order_by("id").first():
             with connection.cursor() as cursor:
                 cursor.execute("DELETE FROM procrastinate_jobs WHERE id = %s", [job.id])
-            app.tasks[job.task_name](**job.args)
+            app.tasks[job.task_name](**tracing.without_request(job.args))
             done.append(job.task_name)
         return done
 

@@ -75,7 +75,7 @@ def running(mailbox: Mailbox, mail_host: str, mail_port: int, folder: Path) -> I
     }
     # The tests have collected them already, which takes several seconds.
     (folder / "static_collected").symlink_to(settings.STATIC_ROOT)
-    for command in (["migrate"], ["roles"], ["demo_data"]):
+    for command in (["prepare_database"], ["demo_data"]):
         subprocess.run(
             [sys.executable, "manage.py", *command, "-v0"],
             cwd=ROOT,
@@ -88,7 +88,7 @@ def running(mailbox: Mailbox, mail_host: str, mail_port: int, folder: Path) -> I
         child.start()
     try:
         url = f"http://localhost:{port}"
-        wait_until(lambda: Visitor(url).get("/healthz").status == 200)
+        wait_until(lambda: Visitor(url).get("/readyz").status == 200)
         yield Site(url, mailbox, make_conninfo(maintenance, dbname=name), stripe)
     finally:
         for child in children:

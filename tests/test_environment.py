@@ -74,6 +74,7 @@ def test_a_complete_environment_is_read(environ):
         ({"MAIL_FROM": "DoNotReply@praxis.example"}, "an address that people may answer"),
         ({"MAIL_FROM": "Präxis <post@präxis.example>"}, "write the domain as xn--"),
         ({"COACH_EMAIL": None}, "COACH_EMAIL"),
+        ({"LOG_FORMAT": "xml"}, "LOG_FORMAT is 'xml'"),
         ({"TRUSTED_PROXIES": "proxy"}, "TRUSTED_PROXIES contains 'proxy'"),
     ],
 )

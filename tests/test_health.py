@@ -1,9 +1,7 @@
-"""`/healthz` sees the database and a worker."""
+"""`/healthz` speaks for the process alone, `/readyz` for database, migrations and worker."""
 
 import pytest
 from django.db import connection
-
-pytestmark = pytest.mark.django_db
 
 
 def heartbeat(age: str) -> None:
@@ -14,28 +12,50 @@ def heartbeat(age: str) -> None:
         )
 
 
-def test_both_are_well(client):
-    heartbeat("5 seconds")
-
+def test_a_process_lives_without_asking_the_database(client):
+    """The mark that lets a test into the database is missing here: asking would fail."""
     response = client.get("/healthz")
 
+    assert (response.status_code, response.json()) == (200, {"web": "ok"})
+
+
+@pytest.mark.django_db
+def test_all_is_well(client):
+    heartbeat("5 seconds")
+
+    response = client.get("/readyz")
+
     assert response.status_code == 200
-    assert response.json() == {"database": "ok", "worker": "ok"}
+    assert response.json() == {"database": "ok", "migrations": "ok", "worker": "ok"}
 
 
+@pytest.mark.django_db
 def test_a_silent_worker_is_noticed(client):
     heartbeat("5 minutes")
 
-    response = client.get("/healthz")
+    response = client.get("/readyz")
 
     assert response.status_code == 503
     assert response.json()["worker"] == "missing"
 
 
+@pytest.mark.django_db
+def test_a_migration_that_was_not_carried_out_is_noticed(client):
+    heartbeat("5 seconds")
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'pages' AND name LIKE '0001%%'")
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 503
+    assert response.json() == {"database": "ok", "migrations": "pending", "worker": "ok"}
+
+
+@pytest.mark.django_db
 def test_a_database_that_does_not_answer_is_noticed(client, monkeypatch):
     monkeypatch.setattr("coaching_site.health.WORKER_SEEN_WITHIN", "not an interval")
 
-    response = client.get("/healthz")
+    response = client.get("/readyz")
 
     assert response.status_code == 503
     assert response.json()["database"] == "unreachable"

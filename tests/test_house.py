@@ -36,6 +36,7 @@ FLOORS = {
         "public_holidays",
         "spam",
         "logs",
+        "tracing",
         "compiled",
         "portable",
         "pdf",

@@ -124,7 +124,7 @@ class WithdrawalAdmin(ReadOnly, admin.ModelAdmin[Withdrawal]):
         *("early_start", "call", "money", "decision", "papers", "told"),
     ]
     fieldsets = [
-        ("Was zu tun ist", {"fields": ["what_to_do", "due", "state"]}),
+        (None, {"fields": ["what_to_do", "due", "state"]}),
         ("Erklärung", {"fields": ["received", "name", "contract", "email", "message"]}),
         (
             "Vertrag",
@@ -259,7 +259,7 @@ class WithdrawalAdmin(ReadOnly, admin.ModelAdmin[Withdrawal]):
         papers = format_html_join("", ', <a href="{}">{}</a>', ((p.address, p.text) for p in found))
         return format_html("{}{}", said, papers)
 
-    @admin.display(description="Mails")
+    @admin.display(description="Verschickt")
     def told(self, withdrawal: Withdrawal) -> SafeString:
         rows = ((mail, _how_it_went(mail)) for mail in withdrawal.mails.all())
         return format_html_join("", "<div>{}: {}</div>", rows)

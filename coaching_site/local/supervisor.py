@@ -23,8 +23,7 @@ WEB = [sys.executable, "-m", "gunicorn", "-c", "coaching_site/gunicorn.py"]
 WORKER = [*MANAGE, "procrastinate", "worker"]
 PAYMENTS = [sys.executable, "-m", "tests.stripe_sandbox"]
 PREPARATIONS = (
-    ["migrate", "-v0"],
-    ["roles", "-v0"],
+    ["prepare_database", "-v0"],
     ["collectstatic", "--noinput", "-v0"],
     ["demo_data"],
 )

@@ -70,7 +70,7 @@ class LocalSite:
         def is_well() -> bool:
             assert self.process is not None
             assert self.process.poll() is None, self.output
-            return Visitor(self.url).get("/healthz").status == 200
+            return Visitor(self.url).get("/readyz").status == 200
 
         wait_until(is_well, START_SECONDS)
 

@@ -17,13 +17,17 @@ LISTS = [
     "booking/booking/warum-belegt/",
     "booking/invoice/",
     "booking/invoice/monat/",
+    "auth/user/",
     "auth/user/add/",
+    "password_change/",
     "menschen/",
+    "menschen/?q=jörg",
     "desk/personrequest/",
     "desk/personrequest/person/",
     "kalender/",
     "kalender/monat/",
     "kalender/sperren/",
+    "kalender/sperren/?first_day=2026-01-05&last_day=2026-01-11",
     "kalender/oeffnen/",
     "newsletter/subscriber/",
     "zahlen/",
@@ -38,7 +42,7 @@ LISTS = [
     "zwei-schritte/",
     "zwei-schritte/einrichten/",
 ]
-OF_A_BOOKING = ["change", "absagen", "verschieben", "anschrift", "schlussrechnung"]
+OF_A_BOOKING = ["change", "history", "absagen", "verschieben", "anschrift", "schlussrechnung"]
 OF_A_READER = ["change", "nachweis", "loeschen"]
 ROWS = """
     SELECT b.id, i.id, b.calendar_id, b.call_type_id, (SELECT id FROM newsletter_subscriber WHERE address = %s)

@@ -113,10 +113,10 @@ def _export(coach: Page, folder: Path) -> Path:
     expect(coach.get_by_text("sie entsteht im Hintergrund")).to_be_visible()
     # Leaving the page changes nothing: the file is found where all work stands.
     coach.goto("/verwaltung/arbeiten/")
-    moves = coach.get_by_role("link", name="Aktualisieren")
-    _reload_until(coach, lambda: moves.count() == 0)
+    finished = coach.get_by_role("link", name="Herunterladen")
+    _reload_until(coach, lambda: finished.count() > 0)
     with coach.expect_download() as download:
-        coach.get_by_role("link", name="Herunterladen").first.click()
+        finished.first.click()
     path = folder / "export.csv"
     download.value.save_as(path)
     return path
