@@ -158,7 +158,7 @@ def fill(day: Day, hours: Hours, taken: Iterable[Entry], *, now: datetime) -> Da
     ]
     around = Interval(whole.start - DAY, whole.end + DAY)  # neighbours' pauses reach in
     near = [each for each in taken if _touch(each.span, around)]
-    left = without(
+    left = slots.without(
         (Interval(max(each.start, now), each.end) for each in opening if now < each.end),
         map(_with_pauses, near),
     )
@@ -173,26 +173,6 @@ def fill(day: Day, hours: Hours, taken: Iterable[Entry], *, now: datetime) -> Da
         key=lambda each: (each.span.start, each.span.end),
     )
     return replace(day, opening=opening, entries=entries)
-
-
-def without(spans: Iterable[Interval], taken: Iterable[Interval]) -> list[Interval]:
-    """What is left of some spans, in order, once all that is taken is cut out of them."""
-    left = sorted(spans)
-    for gone in taken:
-        left = (
-            [
-                piece
-                for span in left
-                for piece in (
-                    Interval(span.start, min(span.end, gone.start)),
-                    Interval(max(span.start, gone.end), span.end),
-                )
-                if piece.start < piece.end
-            ]
-            if gone.start < gone.end
-            else left
-        )
-    return left
 
 
 def by_the_hour(span: Interval, zone: ZoneInfo) -> Iterator[Interval]:

@@ -42,7 +42,7 @@ def days(calendar: Calendar, first: date, *, count: int, now: datetime) -> list[
         whole = slots.dates_span(day, day, calendar.tz)
         opening = _within(whole, slots.open_intervals(hours, day, day))
         booked = _within(whole, calls)
-        found.append(Day(day, whole, opening, booked, _without(opening, gone)))
+        found.append(Day(day, whole, opening, booked, tuple(slots.without(opening, gone))))
     return found
 
 
@@ -62,19 +62,3 @@ def _within(whole: Interval, intervals: Iterable[Interval]) -> tuple[Interval, .
         if each.start < whole.end and whole.start < each.end
     )
     return tuple(clipped)
-
-
-def _without(opening: Iterable[Interval], gone: Iterable[Interval]) -> tuple[Interval, ...]:
-    """What of these intervals is left when others are taken away."""
-    left = list(opening)
-    for away in gone:
-        left = [piece for each in left for piece in _pieces(each, away)]
-    return tuple(left)
-
-
-def _pieces(each: Interval, away: Interval) -> list[Interval]:
-    if away.end <= each.start or each.end <= away.start:
-        return [each]
-    before = Interval(each.start, max(each.start, away.start))
-    after = Interval(min(each.end, away.end), each.end)
-    return [piece for piece in (before, after) if piece.start < piece.end]

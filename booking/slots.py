@@ -214,6 +214,15 @@ def open_intervals(hours: Hours, first: date, last: date) -> list[Interval]:
     ]
 
 
+def without(spans: Iterable[Interval], taken: Iterable[Interval]) -> list[Interval]:
+    """What is left of some spans, in order, once all that is taken is cut out of them."""
+    left = sorted(spans)
+    for gone in taken:
+        if gone.start < gone.end:
+            left = [piece for span in left for piece in _around(span, gone)]
+    return left
+
+
 def offered_slots(
     hours: Hours, terms: Terms, taken: Sequence[Taken], *, within: Interval, now: datetime
 ) -> list[Interval]:
@@ -340,6 +349,13 @@ def _merged(windows: Iterable[Interval]) -> list[Interval]:
         else:
             merged.append(window)
     return merged
+
+
+def _around(span: Interval, gone: Interval) -> Iterator[Interval]:
+    """What of a span is before and after another one."""
+    before = Interval(span.start, min(span.end, gone.start))
+    after = Interval(max(span.start, gone.end), span.end)
+    return (piece for piece in (before, after) if piece.start < piece.end)
 
 
 def _open_around(hours: Hours, terms: Terms, span: Interval) -> list[Interval]:

@@ -142,6 +142,8 @@ FLOORS = {
         "backups",
         "questions",
         "attention",
+        "matters",
+        "watches",
         "today",
         "set_up",
         "navigation",

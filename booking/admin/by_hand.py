@@ -147,9 +147,9 @@ def _typed(slot: str, booking: Booking) -> dict[str, str]:
     """What somebody would have typed who means this instant; nothing if it is none."""
     try:
         start = datetime.fromisoformat(slot).astimezone(UTC)
+        wall = start.astimezone(booking.calendar.tz).replace(tzinfo=None)
     except (ValueError, OverflowError):
         return {}
-    wall = start.astimezone(booking.calendar.tz).replace(tzinfo=None)
     showing = slots.showings(wall, booking.calendar.tz).index(start) + 1
     return {
         "day": wall.date().isoformat(),

@@ -24,7 +24,7 @@ from booking.errors import BookingError, NoSuchTime, SlotPast
 from booking.models import Block, Booking, Calendar, CallType, DateOverride
 from booking.slots import Interval
 from coaching_site import german
-from coaching_site.desk import week_grid
+from coaching_site.desk import confirming, week_grid
 from coaching_site.desk.calendar_forms import BlockForm, JumpForm, OpenForm
 from coaching_site.desk.week_grid import Column, Placed, monday_of
 
@@ -194,18 +194,20 @@ def unblock(request: HttpRequest, pk: int) -> HttpResponse:
     there = get_object_or_404(Block.objects.select_related("calendar"), pk=pk)
     day = there.start.astimezone(there.calendar.tz).date()
     back = _address("calendar", there.calendar, tag=day)
-    if request.method == "POST":
+    if confirming.is_sure(request):
         blocking.unblock(there)
         messages.success(request, f"Nicht mehr gesperrt: {there}.")
         return redirect(back)
-    words = {
-        "title": "Sperre aufheben",
-        "lead": f"Gesperrt: {there}.",
-        "note": there.note,
-        "what": "Danach ist diese Zeit wieder so offen, wie deine Sprechzeiten es sagen.",
-        "button": "Sperre aufheben",
-    }
-    return _undo_page(request, back, words)
+    return confirming.ask(
+        request,
+        title="Sperre aufheben",
+        says=[
+            f"Gesperrt: {there}. {there.note}",
+            "Danach ist diese Zeit wieder so offen, wie deine Sprechzeiten es sagen.",
+        ],
+        button="Sperre aufheben",
+        back=back,
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -216,18 +218,20 @@ def close_again(request: HttpRequest, pk: int) -> HttpResponse:
     there = get_object_or_404(additions, pk=pk)
     back = _address("calendar", there.calendar, tag=there.first_day)
     said = _opened({"day": there.first_day, "start": there.start, "end": there.end})
-    if request.method == "POST":
+    if confirming.is_sure(request):
         blocking.close_again(there)
         messages.success(request, f"Wieder geschlossen: {said}.")
         return redirect(back)
-    words = {
-        "title": "Zusätzliche Zeit schließen",
-        "lead": f"Zusätzlich offen: {said}.",
-        "note": there.note,
-        "what": "Danach gelten an diesem Tag wieder nur deine Sprechzeiten. Gebuchte Gespräche bleiben.",
-        "button": "Wieder schließen",
-    }
-    return _undo_page(request, back, words)
+    return confirming.ask(
+        request,
+        title="Zusätzliche Zeit schließen",
+        says=[
+            f"Zusätzlich offen: {said}. {there.note}",
+            "Danach gelten an diesem Tag wieder nur deine Sprechzeiten. Gebuchte Gespräche bleiben.",
+        ],
+        button="Wieder schließen",
+        back=back,
+    )
 
 
 def _block_page(
@@ -266,10 +270,6 @@ def _form_page(
         **words,
     }
     return _page(request, "change", title, context)
-
-
-def _undo_page(request: HttpRequest, back: str, words: dict[str, str]) -> HttpResponse:
-    return _page(request, "undo", words["title"], {**words, "back": back})
 
 
 def _page(

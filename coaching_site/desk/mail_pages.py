@@ -206,7 +206,7 @@ def _unsigned(request: HttpRequest) -> Words | None:
         return None
     try:
         return Words(**signing.loads(request.GET[UNSAVED], salt=SALT))
-    except signing.BadSignature:
+    except (signing.BadSignature, TypeError):  # or signed when words had other parts
         raise Http404 from None
 
 

@@ -60,7 +60,8 @@ def may_see_people(request: HttpRequest) -> bool:
 def people(request: HttpRequest) -> HttpResponse:
     """The list: what is looked for, or who was heard of lately."""
     _check(request)
-    words, page = request.GET.get("q", "").strip(), _page_number(request)
+    # Postgres knows no NUL in a text, and nobody looks for one.
+    words, page = request.GET.get("q", "").replace("\0", "").strip(), _page_number(request)
     found, more = finding.find(words, page=page, now=timezone.now())
     asked = {"q": words} if words else {}
     context = {

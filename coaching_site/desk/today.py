@@ -19,7 +19,7 @@ from booking.models import Booking, Calendar, CallType
 from booking.slots import Interval
 from coaching_site import german
 from coaching_site.desk import attention, figures, set_up
-from coaching_site.desk.attention import Matter
+from coaching_site.desk.matters import Matter
 from coaching_site.desk.permissions import TAKINGS
 from coaching_site.desk.questions import Answer, Question, ask
 from coaching_site.desk.set_up import Facts

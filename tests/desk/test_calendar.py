@@ -17,6 +17,7 @@ from booking.models import Block, Booking, BusyFeed, BusyTime, Calendar, DateOve
 from booking.scheduling import Guest
 from booking.slots import Hours, Interval, Window
 from coaching_site.desk import week_grid
+from coaching_site.desk.confirming import SURE
 from coaching_site.desk.models import Change
 from tests.booking.conftest import ADA, BEN, HALF_PAST_NINE, NINE, hold, new_type
 from tests.booking.desk import pay, queries, staff, words
@@ -300,7 +301,7 @@ def test_a_block_is_taken_back(desk, call_type, now):
     there = link(desk.get(WEEK, THIS_WEEK), "Zahnarzt")
     assert "Gesperrt: Mi., 03.03.2027, 09:00–10:00 Uhr." in words(desk.get(there))
     assert Block.objects.exists()
-    done = desk.post(there, follow=True)
+    done = desk.post(there, {SURE: "ja"}, follow=True)
 
     assert "Nicht mehr gesperrt: Mi., 03.03.2027, 09:00–10:00 Uhr." in words(done)
     assert hold(call_type, now=now).is_held(now)
@@ -315,7 +316,9 @@ def test_an_evening_is_opened_and_closed_again(desk, calendar):
     assert "Diese Zeit ist schon offen." in again
     assert 'value="10:00"' in again
 
-    closed = desk.post(link(desk.get(WEEK, THIS_WEEK), "zusätzlich offen"), follow=True)
+    closed = desk.post(
+        link(desk.get(WEEK, THIS_WEEK), "zusätzlich offen"), {SURE: "ja"}, follow=True
+    )
     assert "Wieder geschlossen: Mi., 03.03.2027, 18:00–20:00 Uhr." in words(closed)
     assert not DateOverride.objects.exists()
 
@@ -361,7 +364,8 @@ def test_a_free_time_that_is_gone_by_now_is_said_and_another_can_be_chosen(
     assert 'value="09:30"' in page
     assert 'name="slot"' in page
 
-    assert "Wähle einen Tag." in words(desk.post(move, {"slot": "gestern"}))
+    for nonsense in ("gestern", "9999-12-31T23:59:00+00:00"):
+        assert "Wähle einen Tag." in words(desk.post(move, {"slot": nonsense}))
 
 
 def test_later_days_are_a_link_away(desk, confirmed):

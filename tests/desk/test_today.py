@@ -29,6 +29,7 @@ from booking.models import (
     WithdrawalMail,
 )
 from coaching_site.desk import attention, navigation, today
+from coaching_site.desk.matters import Matter, Urgency
 from coaching_site.desk.models import PersonRequest
 from coaching_site.desk.questions import Answer, Question, ask, some
 from newsletter.models import Delivery, Inbox, Issue, Subscriber
@@ -60,7 +61,7 @@ def desk(client, coach, clock):
     return client
 
 
-def sentences(user, now) -> dict[str, attention.Matter]:
+def sentences(user, now) -> dict[str, Matter]:
     return {matter.sentence: matter for matter in today.page(user, now=now).matters}
 
 
@@ -213,7 +214,7 @@ def test_the_clock_of_a_withdrawal_is_told(coach, whole, now):
         sentences(coach, now + days * DAY)["Ein Widerruf ist offen."] for days in (1, 10, 15)
     )
 
-    assert early.urgency > late.urgency == over.urgency == attention.Urgency.NOW
+    assert early.urgency > late.urgency == over.urgency == Urgency.NOW
     assert early.until.replace("\u00a0", " ") == "Geld zurück bis Mo., 15.03.2027, noch 13 Tage"
     assert over.until == "überfällig seit Mo., 15.03.2027"
 
@@ -276,7 +277,7 @@ def test_a_call_that_nobody_confirmed_is_told_before_it_begins(coach, confirmed)
         "Ein Gespräch steht bevor, und seine Bestätigung kam nie an."
     ]
 
-    assert matter.urgency == attention.Urgency.NOW
+    assert matter.urgency == Urgency.NOW
     assert matter.until == "Beginn Mi., 03.03.2027, 09:00\u00a0Uhr"
 
 
