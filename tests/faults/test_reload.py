@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -76,7 +77,7 @@ class Server:
             while not is_over.is_set():
                 try:
                     seen[str(self.get("/"))] += 1
-                except OSError as error:
+                except (OSError, HTTPException) as error:
                     seen[repr(error)] += 1
 
         visitors = [threading.Thread(target=visit) for _ in range(VISITORS)]
