@@ -20,8 +20,8 @@ def read_as_utf8(site: WSGIApplication) -> WSGIApplication:
 
     def answer(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         kind, told = parse_header_parameters(environ.get("CONTENT_TYPE", ""))
-        if "charset" in told:
-            environ["CONTENT_TYPE"] = kind
+        if told.pop("charset", None) is not None:
+            environ["CONTENT_TYPE"] = "; ".join([kind, *(f'{n}="{v}"' for n, v in told.items())])
         return site(environ, start)
 
     return answer

@@ -29,6 +29,14 @@ def test_no_header_chooses_how_a_form_is_read(charset):
     assert kinds == ["application/x-www-form-urlencoded"]
 
 
+def test_what_else_the_header_says_stays():
+    environ = {"CONTENT_TYPE": "multipart/form-data; charset=hex; boundary=x"}
+
+    read_as_utf8(lambda environ, start: [])(environ, lambda *_: print)
+
+    assert environ == {"CONTENT_TYPE": 'multipart/form-data; boundary="x"'}
+
+
 @pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "application/json", ""])
 def test_what_names_no_encoding_stays_as_it_is(kind):
     environ = {"CONTENT_TYPE": kind}
