@@ -15,14 +15,14 @@ run: .venv/run.stamp ## site, worker and database on http://localhost:8000 (PORT
 
 test: .venv/test.stamp ## all tests, browser journeys included
 	@.ci/browser
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 3 --dist loadgroup
 
 check: .venv/test.stamp ## style, types, templates, migrations, deployment settings
 	.ci/checks
 
 soak: .venv/test.stamp ## the long forms of the fault and property tests
 	@.ci/browser
-	SOAK=1 SOAK_EXAMPLES=2000 $(BIN)/python -m pytest -n 2 --dist loadgroup
+	SOAK=1 SOAK_EXAMPLES=2000 $(BIN)/python -m pytest -n 3 --dist loadgroup
 
 pictures: .venv/test.stamp ## pictures of every public page and state, in three widths and two schemes, in .data/pictures
 	@.ci/browser
