@@ -31,6 +31,8 @@ UserView = Callable[[HttpRequest, User], HttpResponse]
 PERMISSION = "pages.change_practice"
 CHECKS = 10  # an hour, for each user
 HOUR = timedelta(hours=1)
+# What a line of the check begins with, and how the desk shows it.
+LEVELS = {"✓": messages.SUCCESS, "✗": messages.ERROR}
 
 
 def urls(admin_view: Callable[..., Any]) -> list[URLPattern]:
@@ -101,9 +103,6 @@ def check_stripe(request: HttpRequest, user: User) -> HttpResponse:
         mark, _, sentence = line.partition(" ")
         messages.add_message(request, LEVELS.get(mark, messages.INFO), sentence)
     return _back_to("stripe")
-
-
-LEVELS = {"✓": messages.SUCCESS, "✗": messages.ERROR}
 
 
 def _stripe_check() -> list[str]:
