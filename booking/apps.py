@@ -3,7 +3,7 @@ from django.apps import AppConfig
 
 class BookingConfig(AppConfig):
     name = "booking"
-    verbose_name = "Termine und Geld"
+    verbose_name = "Buchung"
 
     def ready(self) -> None:
         # Importing registers the checks.
