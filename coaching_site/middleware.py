@@ -77,6 +77,21 @@ def request_ids(get_response: Handler) -> Handler:
     return middleware
 
 
+def plain_session_keys(get_response: Handler) -> Handler:
+    """Forget a session's key that cannot be one of ours.
+
+    A quoted cookie may hold what Postgres cannot even look for, such as NUL.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        key = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
+        if key and not (key.isascii() and key.isalnum()):
+            del request.COOKIES[settings.SESSION_COOKIE_NAME]
+        return get_response(request)
+
+    return middleware
+
+
 def security_headers(get_response: Handler) -> Handler:
     """Add the headers Django and django-csp have no setting for."""
 

@@ -47,6 +47,8 @@ WITH_PDF = (Kind.TERMS, Kind.WITHDRAWAL)
 
 SECURITY_TXT_LIFE = timedelta(days=180)
 ISSUES_SHOWN = 3
+# In bytes: asked for more, the file system fails instead of finding nothing.
+LONGEST_NAME = 255
 
 # What stands behind the „?“ of these pages' addresses changes nothing.
 same_for_everyone = kept.until_it_changes(query_counts=False)
@@ -186,6 +188,8 @@ def favicon(request: HttpRequest) -> FileResponse:
 @cache_control(public=True, max_age=31536000, immutable=True)
 def media(request: HttpRequest, path: str) -> HttpResponse:
     """Pictures the coach uploaded. Their names carry a hash of their content."""
+    if len(path.encode(errors="replace")) > LONGEST_NAME:
+        raise Http404
     response = static.serve(request, path, document_root=str(settings.MEDIA_ROOT))
     assert isinstance(response, HttpResponse | FileResponse)
     return response  # type: ignore[return-value]

@@ -36,6 +36,15 @@ def test_nonsense_in_the_header_is_ignored(address_seen):
     assert address_seen("10.0.0.2", "<script>") == "10.0.0.2"
 
 
+@pytest.mark.parametrize(
+    "key", ['"' + r"\000" * 8 + '"', '"' + r"\777" * 8 + '"', "x" * 32, "-" * 32]
+)
+def test_a_sessions_key_that_is_none_is_as_good_as_no_key(client, db, key):
+    answer = client.get("/verwaltung/", HTTP_COOKIE=f"sessionid={key}")
+
+    assert (answer.status_code, answer["Location"]) == (302, "/verwaltung/login/?next=/verwaltung/")
+
+
 def test_every_answer_carries_the_policies(client, db):
     response = client.get("/")
 

@@ -48,8 +48,7 @@ def days_page(
     offers = scheduling.offered_slots(call_type, now=now, besides=visitor.besides)
     days = _days(call_type, visitor, offers, wanted=request.GET.get("ab", ""), now=now)
     answer = render(request, "booking/days.html", {**days, "other_types": others})
-    if visitor.besides is not None or call_type.one_off is not None:
-        # Somebody's own page: what they bring along stands in its links.
+    if visitor.is_on_own_way:
         add_never_cache_headers(answer)
     return answer
 
@@ -121,7 +120,7 @@ def times_page(
             "following": following,
         },
     )
-    if visitor.besides is not None:
+    if visitor.is_on_own_way:
         add_never_cache_headers(answer)
     return answer
 

@@ -75,6 +75,11 @@ class Visitor:
         return self.moving or self.held
 
     @property
+    def is_on_own_way(self) -> bool:
+        """Whether the address or what is brought along is a secret, which stands in every link."""
+        return self.held is not None or "/" in self.address
+
+    @property
     def moving_token(self) -> str:
         return mail.token(self.moving) if self.moving else ""
 

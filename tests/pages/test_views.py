@@ -114,6 +114,10 @@ def test_media_never_leaves_its_folder(client):
         assert client.get(f"/media/{path}").status_code in (400, 404)
 
 
+def test_media_of_an_endless_name_is_not_there(client):
+    assert client.get(f"/media/{'x' * 300}").status_code == 404
+
+
 def test_the_error_page_needs_no_database(client, monkeypatch, settings):
     def broken(*args: object, **kwargs: object) -> None:
         raise RuntimeError("broken")

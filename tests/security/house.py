@@ -203,11 +203,13 @@ def all_ways(house: House) -> list[Way]:
 
 def _filled(route: str, house: House, *, which: int) -> str:
     def value(part: re.Match[str]) -> str:
-        name = part[1]
+        kind, name = part[1], part[2]
+        if kind == "int:":
+            return str(which + 1)
         known = house.keys[kind_of(route)] if name in ("token", "secret") else house.parts[name]
         return known[which % len(known)]
 
-    return "/" + re.sub(r"<(?:\w+:)?(\w+)>", value, route)
+    return "/" + re.sub(r"<(\w+:)?(\w+)>", value, route)
 
 
 # --- what is typed --------------------------------------------------------------------------------
