@@ -120,13 +120,17 @@ class Sent:
 
 
 def requests(house: House, chance: Random, count: int, desk: Sequence[Way] = ()) -> Iterator[Sent]:
-    """So many of them; every address is asked before any is asked again, of the desk's some each time."""
-    known, typed = all_ways(house), forms(house)
+    """So many of them; every pattern is asked before any is asked again, of the desk some each time."""
+    typed = forms(house)
     secrets = [key for keys in house.keys.values() for key in keys]
+    known: dict[str, list[Way]] = {}
+    for way in all_ways(house):
+        known.setdefault(way.route, []).append(way)
     left: list[Way] = []
     for _ in range(count):
         if not left:
-            left = [*known, *chance.sample(desk, min(len(desk), DESK_PAGES))]
+            some = chance.sample(desk, min(len(desk), DESK_PAGES))
+            left = [*map(chance.choice, known.values()), *some]
             chance.shuffle(left)
         yield _request(left.pop(), typed, secrets, chance)
 
