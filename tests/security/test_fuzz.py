@@ -34,7 +34,7 @@ SEED = int(os.environ.get("SOAK_SEED", SystemRandom().randrange(10**9))) if SOAK
 # After so many requests all is as it was: who was erased is back, and what was full is empty.
 UNDONE_AFTER = 40
 # Where 503 is an answer: by the name of the page, why.
-MAY_SAY_503 = {"healthz": "no worker runs in these tests"}
+MAY_SAY_503 = {"readyz": "no worker runs in these tests"}
 TRACES = (b"Traceback (most recent call last)", b"DJANGO_SETTINGS_MODULE", b"psycopg.")
 
 
