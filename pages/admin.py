@@ -98,7 +98,7 @@ class PracticeAdmin(admin.ModelAdmin[Practice]):
     ]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return super().has_add_permission(request) and not Practice.objects.exists()
+        return super().has_add_permission(request) and Practice.current()._state.adding
 
     def has_delete_permission(self, request: HttpRequest, obj: Practice | None = None) -> bool:
         return False

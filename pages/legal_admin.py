@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -113,8 +113,7 @@ class LegalTextAdmin(admin.ModelAdmin[LegalText]):
         """One block a kind: what holds, what is being written, what is to be done."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        practice = Practice.current()
-        context = {"states": [_state(kind, practice) for kind in Kind]}
+        context = {"states": list(_states(today=timezone.localdate()))}
         return self._page(request, "overview", "Rechtstexte", context)
 
     def change_view(
@@ -295,17 +294,23 @@ def _of_a_kind(
     return wrapped
 
 
-def _state(kind: Kind, practice: Practice) -> State:
-    today: date = timezone.localdate()
-    row = legal.current_row(kind, today=today)
-    upcoming = LegalText.objects.published().filter(kind=kind, valid_from__gt=today)
-    newest = upcoming.order_by("-number").first() or row
-    return State(
-        kind,
-        row,
-        legal.draft(kind),
-        list(upcoming),
-        filling.fill(legal.source_to_edit(kind), practice).missing,
-        newest is not None and legal.is_outdated(newest, practice),
-        legal.PAGES[kind],
-    )
+def _states(*, today: date) -> Iterator[State]:
+    """How each text stands; one question for what holds, for what will, and for the drafts."""
+    practice, current = Practice.current(), legal.current_rows(today=today)
+    drafts = {Kind(row.kind): row for row in LegalText.objects.drafts()}
+    coming = list(LegalText.objects.published().filter(valid_from__gt=today).order_by("-number"))
+    for kind in Kind:
+        row, draft = current.get(kind), drafts.get(kind)
+        upcoming = [each for each in coming if each.kind == kind]
+        newest = upcoming[0] if upcoming else row
+        written = draft or newest
+        source = written.source if written else legal.start_source(kind)
+        yield State(
+            kind,
+            row,
+            draft,
+            upcoming[::-1],
+            filling.fill(source, practice).missing,
+            newest is not None and legal.is_outdated(newest, practice),
+            legal.PAGES[kind],
+        )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.expressions import Combinable
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -180,7 +180,14 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
     readonly_fields = ["when", "withdrawn", "answered"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Booking]:
-        return super().get_queryset(request).prefetch_related("notifications__refund", "deposits")
+        rows: QuerySet[Booking] = super().get_queryset(request)
+        rows = rows.select_related("call_type__calendar", "calendar").prefetch_related("deposits")
+        asked_for = request.resolver_match.url_name if request.resolver_match else None
+        if asked_for == "booking_booking_changelist":
+            return rows.prefetch_related("notifications__refund")
+        # The page of one shows its mails in rows of their own, which ask for themselves.
+        orders = Order.objects.filter(booking=OuterRef("pk"))
+        return cast("QuerySet[Booking]", rows.annotate(is_ordered=Exists(orders)))
 
     def get_ordering(self, request: HttpRequest) -> list[str | Combinable]:
         """What comes in the order it comes; what was with the latest first."""
@@ -204,7 +211,7 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin[Booking]):
 
     def get_inlines(self, request: HttpRequest, obj: Booking | None) -> Any:
         """A call that nobody ordered for money has no order to show."""
-        ordered = obj is None or obj.orders.exists()
+        ordered = obj is None or vars(obj).get("is_ordered", True)
         return [inline for inline in self.inlines if ordered or inline is not OrderInline]
 
     def get_urls(self) -> list[URLPattern]:

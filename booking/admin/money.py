@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
+from django.db.models import prefetch_related_objects
 
 from booking.models import Alarm, Booking, Deposit, Refund
 from coaching_site import german
@@ -87,7 +88,8 @@ def may_see(user: User | AnonymousUser) -> bool:
 
 def box(booking: Booking) -> Box | None:
     """The money of one booking; None if there is none and none is asked for."""
-    deposits = list(booking.deposits.prefetch_related("refunds", "alarms"))
+    deposits = list(booking.deposits.all())
+    prefetch_related_objects(deposits, "refunds", "alarms")
     if not deposits and not booking.price_cents:
         return None
     zone = booking.calendar.tz

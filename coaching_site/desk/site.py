@@ -10,7 +10,7 @@ from django.contrib.admin import AdminSite
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.template.response import TemplateResponse
+from django.template.response import SimpleTemplateResponse, TemplateResponse
 from django.urls import URLPattern, URLResolver, path
 from django.utils import timezone
 from django.utils.decorators import method_decorator
@@ -31,6 +31,7 @@ from coaching_site.desk import (
     two_factor_pages,
     work_pages,
 )
+from pages.models import Practice
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
@@ -117,7 +118,7 @@ class DeskSite(AdminSite):
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
         """Every page of the desk: what a form or a button changes is noted under the user's name."""
-        inner = _with_jquery(super().admin_view(view, cacheable))
+        inner = _with_jquery(super().admin_view(_asking_once(view), cacheable))
 
         @wraps(inner)
         def noted(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -139,6 +140,20 @@ class DeskSite(AdminSite):
         apps = super().get_app_list(request, app_label)
         ours = [app for app in apps if app["app_label"] not in TECHNICAL]
         return ours if app_label else navigation.in_sections(ours)
+
+
+def _asking_once(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Who looks at a page reads the practice's row once, whatever of the page is filled from it."""
+
+    @wraps(view)
+    def asking(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method != "GET":
+            return view(request, *args, **kwargs)
+        with Practice.asked_once():
+            response = view(request, *args, **kwargs)
+            return response.render() if isinstance(response, SimpleTemplateResponse) else response
+
+    return asking
 
 
 def _with_jquery(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
