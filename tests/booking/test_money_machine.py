@@ -62,7 +62,7 @@ from booking.models import (
 )
 from booking.models.payments import DepositQuerySet
 from booking.scheduling import Guest
-from coaching_site import spam
+from coaching_site import spam, tracing
 from coaching_site.desk.models import Hits
 from tests.booking.conftest import PRIVATELY, new_type, order_form, point_to
 from tests.booking.money_invariants import problems, settle_down
@@ -461,7 +461,7 @@ class MoneyMachine(RuleBasedStateMachine):
             with connection.cursor() as cursor:
                 cursor.execute("DELETE FROM procrastinate_jobs WHERE id = %s", [job.id])
             with suppress(PaymentsAway, PaymentsRefused):
-                app.tasks[job.task_name](**job.args)
+                app.tasks[job.task_name](**tracing.without_request(job.args))
 
     # --- what has to hold -------------------------------------------------------------------------
 

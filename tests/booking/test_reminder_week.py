@@ -23,6 +23,7 @@ from booking import attendance, cancellation, scheduling, tasks
 from booking.forms import FOLLOWUP_CONSENT
 from booking.models import Booking, CallType, WeeklyHours
 from booking.scheduling import Guest
+from coaching_site import tracing
 from tests.booking.conftest import hold, new_type
 
 MINUTE = timedelta(minutes=1)
@@ -186,7 +187,7 @@ class Week:
         while job := self.next_job():
             ProcrastinateJob.objects.filter(pk=job.pk).update(status="doing")
             try:
-                app.tasks[job.task_name](**job.args)
+                app.tasks[job.task_name](**tracing.without_request(job.args))
             except Killed:
                 if self.chance.random() < 0.3:
                     forget(job)  # and then even the job is lost
