@@ -118,7 +118,6 @@ def page(request: HttpRequest) -> HttpResponse:
     context = {
         **admin.site.each_context(request),
         "title": "Zahlen",
-        "practice": practice,
         "refusal": refusal,
         "period": period,
         "this_month": timezone.localdate(now).replace(day=1),

@@ -66,7 +66,6 @@ def guide(request: HttpRequest, user: User) -> HttpResponse:
     context = {
         **admin.site.each_context(request),
         "title": "Einrichten",
-        "practice": practice,
         "steps": steps,
         "done": sum(step.is_done for step in steps),
     }

@@ -107,7 +107,7 @@ class DeskSite(AdminSite):
     ) -> TemplateResponse:
         """„Heute“: the next calls, what needs a person, free time, figures; the lists below."""
         page = today.page(request.user, now=timezone.now())
-        context = {"title": self.index_title, "today": page, "practice": page.practice}
+        context = {"title": self.index_title, "today": page}
         return super().index(request, {**context, **(extra_context or {})})
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:

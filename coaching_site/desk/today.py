@@ -107,7 +107,6 @@ class SetUp:
 class Today:
     """The page. What its reader may not see is not in it; None stands for a part that is not theirs."""
 
-    practice: Practice
     day: date
     calls: list[DayOfCalls] | None = None
     matters: list[Matter] = field(default_factory=list)
@@ -140,7 +139,6 @@ def page(user: Who, *, now: datetime) -> Today:
         *attention.late_backup(user, now=now),
     ]
     return Today(
-        practice=practice,
         day=timezone.localdate(now),
         calls=_calls(now) if sees_bookings else None,
         matters=attention.in_order(matters),
