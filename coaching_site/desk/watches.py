@@ -49,17 +49,25 @@ class Watch:
     moment: str = ""
 
 
-def _alarms(answer: Answer, now: datetime) -> Matter:
-    return Matter(
-        _said(
-            answer,
-            "Zu einer Zahlung fehlt deine Entscheidung.",
-            "Zu {} Zahlungen fehlt deine Entscheidung.",
-        ),
-        Urgency.NOW,
-        (_way(Alarm, answer, "Ansehen und entscheiden"),),
-        _since(answer),
-    )
+def _plain(
+    model: type[Any],
+    one: str,
+    many: str,
+    urgency: Urgency,
+    deed: str,
+    *,
+    query: str = "",
+    until: str = "",
+) -> Callable[[Answer, datetime], Matter]:
+    """Tells one row or many, with one way there; „{}“ in `until` is the earliest moment, if any."""
+
+    def tell(answer: Answer, now: datetime) -> Matter:
+        said_until = until.format(when(answer.earliest)) if answer.earliest else ""
+        return Matter(
+            _said(answer, one, many), urgency, (_way(model, answer, deed, query),), said_until
+        )
+
+    return tell
 
 
 def _withdrawals(answer: Answer, now: datetime) -> Matter:
@@ -74,31 +82,6 @@ def _withdrawals(answer: Answer, now: datetime) -> Matter:
         Urgency.NOW if due <= now + REFUND_WARNING else Urgency.SOON,
         (_way(Withdrawal, answer, "Entscheiden"),),
         until,
-    )
-
-
-def _lost_mails(answer: Answer, now: datetime) -> Matter:
-    return Matter(
-        _said(
-            answer,
-            "Eine Mail zu einem offenen Widerruf kam nicht an.",
-            "Mails zu {} offenen Widerrufen kamen nicht an.",
-        ),
-        Urgency.NOW,
-        (_way(Withdrawal, answer, "Widerruf ansehen"),),
-    )
-
-
-def _unconfirmed(answer: Answer, now: datetime) -> Matter:
-    return Matter(
-        _said(
-            answer,
-            "Ein Gespräch steht bevor, und seine Bestätigung kam nie an.",
-            "{} Gespräche stehen bevor, und ihre Bestätigungen kamen nie an.",
-        ),
-        Urgency.NOW,
-        (_way(Booking, answer, "Termin ansehen"),),
-        f"Beginn {when(answer.earliest)}" if answer.earliest else "",
     )
 
 
@@ -136,45 +119,6 @@ def _person_requests(answer: Answer, now: datetime) -> Matter:
     )
 
 
-def _feeds(answer: Answer, now: datetime) -> Matter:
-    return Matter(
-        _said(
-            answer,
-            "Ein fremder Kalender lässt sich nicht lesen: Neues darin hält hier keine Zeit frei.",
-            "{} fremde Kalender lassen sich nicht lesen: Neues darin hält hier keine Zeit frei.",
-        ),
-        Urgency.SOON,
-        (_way(BusyFeed, answer, "Nachsehen"),),
-        _since(answer),
-    )
-
-
-def _held_issues(answer: Answer, now: datetime) -> Matter:
-    way = _way(Issue, answer, "Fortsetzen oder abbrechen", f"status__in={','.join(HELD_ISSUES)}")
-    return Matter(
-        _said(
-            answer,
-            "Eine Ausgabe des Newsletters steht still und braucht deine Entscheidung.",
-            "{} Ausgaben des Newsletters stehen still und brauchen deine Entscheidung.",
-        ),
-        Urgency.NOW,
-        (way,),
-    )
-
-
-def _resting_issues(answer: Answer, now: datetime) -> Matter:
-    return Matter(
-        _said(
-            answer,
-            "Der Versand einer Ausgabe ruht, weil der Mailserver nichts annimmt; er geht von selbst weiter.",
-            "Der Versand von {} Ausgaben ruht, weil der Mailserver nichts annimmt; er geht von selbst weiter.",
-        ),
-        Urgency.SOON,
-        (_way(Issue, answer, "Zusehen", f"status__exact={Issue.Status.SENDING}"),),
-        f"nächster Versuch {when(answer.earliest)}" if answer.earliest else "",
-    )
-
-
 def _uncertain(answer: Answer, now: datetime) -> Matter:
     way = _way(Issue, answer, "Durchsehen")
     if answer.count == 1:
@@ -190,51 +134,12 @@ def _uncertain(answer: Answer, now: datetime) -> Matter:
     )
 
 
-def _sign_ups(answer: Answer, now: datetime) -> Matter:
-    way = _way(Subscriber, answer, "Ansehen", f"status__exact={Subscriber.Status.PENDING}")
-    return Matter(
-        _said(
-            answer,
-            "Jemand wartet auf die Mail zur Anmeldung beim Newsletter.",
-            "{} Leute warten auf die Mail zur Anmeldung beim Newsletter.",
-        ),
-        Urgency.SOON,
-        (way,),
-        _since(answer),
-    )
-
-
 def _inbox(answer: Answer, now: datetime) -> Matter:
     return Matter(
         "Das Postfach für Rückläufer lässt sich nicht lesen: Tote Adressen bleiben unbemerkt.",
         Urgency.SOON,
         (Way(f"{reverse('admin:set_up')}#mail", "Was zu tun ist"),),
-        _since(answer),
-    )
-
-
-def _unclear_payments(answer: Answer, now: datetime) -> Matter:
-    return Matter(
-        _said(
-            answer,
-            "Bei einer Zahlung ist noch immer unklar, ob Geld kam.",
-            "Bei {} Zahlungen ist noch immer unklar, ob Geld kam.",
-        ),
-        Urgency.SOON,
-        (_way(Deposit, answer, "Ansehen", f"status__in={','.join(Deposit.UNFINISHED)}"),),
-        f"Frist war {when(answer.earliest)}" if answer.earliest else "",
-    )
-
-
-def _slow_refunds(answer: Answer, now: datetime) -> Matter:
-    return Matter(
-        _said(
-            answer,
-            "Eine Erstattung ist nach Tagen noch nicht angekommen.",
-            "{} Erstattungen sind nach Tagen noch nicht angekommen.",
-        ),
-        Urgency.SOON,
-        (_way(Deposit, answer, "Ansehen", "erstattung=unterwegs"),),
+        f"seit {when(answer.earliest)}" if answer.earliest else "",
     )
 
 
@@ -291,18 +196,47 @@ def _overdue_invoices(now: datetime) -> QuerySet[Invoice]:
 HELD_ISSUES = (Issue.Status.PAUSED, Issue.Status.LATE)
 
 WATCHES: dict[str, Watch] = {
-    "alarms": Watch("booking.view_alarm", lambda _: Alarm.objects.open(), _alarms, "created_at"),
+    "alarms": Watch(
+        "booking.view_alarm",
+        lambda _: Alarm.objects.open(),
+        _plain(
+            Alarm,
+            "Zu einer Zahlung fehlt deine Entscheidung.",
+            "Zu {} Zahlungen fehlt deine Entscheidung.",
+            Urgency.NOW,
+            "Ansehen und entscheiden",
+            until="seit {}",
+        ),
+        "created_at",
+    ),
     "withdrawals": Watch(
         "booking.view_withdrawal",
         lambda _: Withdrawal.objects.open().first_said(),
         _withdrawals,
         "received_at",
     ),
-    "lost_mails": Watch("booking.view_withdrawal", _with_lost_mails, _lost_mails),
+    "lost_mails": Watch(
+        "booking.view_withdrawal",
+        _with_lost_mails,
+        _plain(
+            Withdrawal,
+            "Eine Mail zu einem offenen Widerruf kam nicht an.",
+            "Mails zu {} offenen Widerrufen kamen nicht an.",
+            Urgency.NOW,
+            "Widerruf ansehen",
+        ),
+    ),
     "unconfirmed": Watch(
         "booking.view_booking",
         lambda now: Booking.objects.unconfirmed(now).upcoming(now),
-        _unconfirmed,
+        _plain(
+            Booking,
+            "Ein Gespräch steht bevor, und seine Bestätigung kam nie an.",
+            "{} Gespräche stehen bevor, und ihre Bestätigungen kamen nie an.",
+            Urgency.NOW,
+            "Termin ansehen",
+            until="Beginn {}",
+        ),
         "start",
     ),
     "requests": Watch("booking.view_booking", _waiting_requests, _requests, "requested_until"),
@@ -312,24 +246,85 @@ WATCHES: dict[str, Watch] = {
         _person_requests,
         "due_on",
     ),
-    "held_issues": Watch("newsletter.view_issue", _in_trouble, _held_issues),
+    "held_issues": Watch(
+        "newsletter.view_issue",
+        _in_trouble,
+        _plain(
+            Issue,
+            "Eine Ausgabe des Newsletters steht still und braucht deine Entscheidung.",
+            "{} Ausgaben des Newsletters stehen still und brauchen deine Entscheidung.",
+            Urgency.NOW,
+            "Fortsetzen oder abbrechen",
+            query=f"status__in={','.join(HELD_ISSUES)}",
+        ),
+    ),
     "feeds": Watch(
         "booking.view_busyfeed",
         lambda now: BusyFeed.objects.not_to_be_trusted(now),
-        _feeds,
+        _plain(
+            BusyFeed,
+            "Ein fremder Kalender lässt sich nicht lesen: Neues darin hält hier keine Zeit frei.",
+            "{} fremde Kalender lassen sich nicht lesen: Neues darin hält hier keine Zeit frei.",
+            Urgency.SOON,
+            "Nachsehen",
+            until="seit {}",
+        ),
         "failing_since",
     ),
     "unclear_payments": Watch(
         "booking.view_deposit",
         lambda now: Deposit.objects.unfinished().filter(expires_at__lte=now - HOUR),
-        _unclear_payments,
+        _plain(
+            Deposit,
+            "Bei einer Zahlung ist noch immer unklar, ob Geld kam.",
+            "Bei {} Zahlungen ist noch immer unklar, ob Geld kam.",
+            Urgency.SOON,
+            "Ansehen",
+            query=f"status__in={','.join(Deposit.UNFINISHED)}",
+            until="Frist war {}",
+        ),
         "expires_at",
     ),
-    "slow_refunds": Watch("booking.view_deposit", _with_slow_refunds, _slow_refunds),
-    "sign_ups": Watch(
-        "newsletter.view_subscriber", _waiting_sign_ups, _sign_ups, "mail_requested_at"
+    "slow_refunds": Watch(
+        "booking.view_deposit",
+        _with_slow_refunds,
+        _plain(
+            Deposit,
+            "Eine Erstattung ist nach Tagen noch nicht angekommen.",
+            "{} Erstattungen sind nach Tagen noch nicht angekommen.",
+            Urgency.SOON,
+            "Ansehen",
+            query="erstattung=unterwegs",
+        ),
     ),
-    "resting_issues": Watch("newsletter.view_issue", _resting, _resting_issues, "resume_at"),
+    "sign_ups": Watch(
+        "newsletter.view_subscriber",
+        _waiting_sign_ups,
+        _plain(
+            Subscriber,
+            "Jemand wartet auf die Mail zur Anmeldung beim Newsletter.",
+            "{} Leute warten auf die Mail zur Anmeldung beim Newsletter.",
+            Urgency.SOON,
+            "Ansehen",
+            query=f"status__exact={Subscriber.Status.PENDING}",
+            until="seit {}",
+        ),
+        "mail_requested_at",
+    ),
+    "resting_issues": Watch(
+        "newsletter.view_issue",
+        _resting,
+        _plain(
+            Issue,
+            "Der Versand einer Ausgabe ruht, weil der Mailserver nichts annimmt; er geht von selbst weiter.",
+            "Der Versand von {} Ausgaben ruht, weil der Mailserver nichts annimmt; er geht von selbst weiter.",
+            Urgency.SOON,
+            "Zusehen",
+            query=f"status__exact={Issue.Status.SENDING}",
+            until="nächster Versuch {}",
+        ),
+        "resume_at",
+    ),
     "inbox": Watch(
         "pages.change_practice",
         lambda _: Inbox.objects.filter(failing_since__isnull=False),
@@ -358,7 +353,3 @@ def _said(answer: Answer, one: str, many: str) -> str:
 
 def _days(count: int) -> str:
     return f"1{german.NBSP}Tag" if count == 1 else f"{count}{german.NBSP}Tage"
-
-
-def _since(answer: Answer) -> str:
-    return f"seit {when(answer.earliest)}" if answer.earliest else ""
