@@ -35,15 +35,19 @@ def smtp() -> Iterator[tuple[mail_server.Mailbox, str, int]]:
 
 
 @pytest.fixture
-def mailbox(smtp, settings) -> mail_server.Mailbox:
-    """The mail server's inbox, empty; Django is pointed to that server."""
+def mailbox(smtp, settings) -> Iterator[mail_server.Mailbox]:
+    """The mail server's inbox, empty; Django is pointed to that server.
+
+    What a test makes the server answer ends with it: the running site of the journeys mails there too.
+    """
     box: mail_server.Mailbox
     box, host, port = smtp
     box.clear()
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = host, port
     settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
-    return box
+    yield box
+    box.clear()
 
 
 @pytest.fixture
