@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests import running_site
+from tests.journeys.windows import window
 
 FLAGS = [
     "--no-sandbox",
@@ -41,35 +42,18 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(params=[True, False], ids=["with_js", "without_js"])
 def page(request, browser, site) -> Iterator[Page]:
     """A fresh phone-sized window; every journey is walked with and without JavaScript."""
-    context = browser.new_context(
-        base_url=site.url,
-        viewport={"width": 390, "height": 844},
-        java_script_enabled=request.param,
-        locale="de-DE",
-        timezone_id="Europe/Berlin",
-    )
-    context.set_default_timeout(8000)
-    page = context.new_page()
     foreign: list[str] = []
-    page.on(
-        "request",
-        lambda sent: foreign.append(sent.url) if not sent.url.startswith(site.url) else None,
-    )
-    yield page
-    context.close()
+    with window(browser, site.url, width=390, height=844, script=request.param) as page:
+        page.on(
+            "request",
+            lambda sent: foreign.append(sent.url) if not sent.url.startswith(site.url) else None,
+        )
+        yield page
     assert foreign == [], "the page asked somebody else"
 
 
 @pytest.fixture
 def phone(browser, site) -> Iterator[Page]:
     """A small phone without JavaScript."""
-    context = browser.new_context(
-        base_url=site.url,
-        viewport={"width": 360, "height": 740},
-        java_script_enabled=False,
-        locale="de-DE",
-        timezone_id="Europe/Berlin",
-    )
-    context.set_default_timeout(8000)
-    yield context.new_page()
-    context.close()
+    with window(browser, site.url, width=360, height=740, script=False) as page:
+        yield page

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.journeys.test_booking import link_in, mail_for
 from tests.journeys.test_paying import ORDER, heading, paid_rows
+from tests.journeys.windows import window
 from tests.running_site import TYPING_SECONDS, Site
 
 ADDRESS = {
@@ -85,15 +86,8 @@ class Keyboard:
 
 @pytest.fixture
 def keyboard(browser: Browser, site: Site) -> Iterator[Keyboard]:
-    context = browser.new_context(
-        base_url=site.url,
-        viewport={"width": 1000, "height": 700},
-        locale="de-DE",
-        timezone_id="Europe/Berlin",
-    )
-    context.set_default_timeout(8000)
-    yield Keyboard(context.new_page())
-    context.close()
+    with window(browser, site.url, width=1000, height=700) as page:
+        yield Keyboard(page)
 
 
 def somebody() -> str:

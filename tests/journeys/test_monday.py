@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.journeys.test_issues import sign_in
+from tests.journeys.windows import window
 
 BERLIN = ZoneInfo("Europe/Berlin")
 TODAY = "/verwaltung/"
@@ -57,16 +58,8 @@ class Hand:
 
 @pytest.fixture
 def hand(browser, site) -> Iterator[Hand]:
-    context = browser.new_context(
-        base_url=site.url,
-        viewport={"width": 390, "height": 844},
-        java_script_enabled=False,
-        locale="de-DE",
-        timezone_id="Europe/Berlin",
-    )
-    context.set_default_timeout(8000)
-    yield Hand(sign_in(context.new_page(), site))
-    context.close()
+    with window(browser, site.url, width=390, height=844, script=False) as page:
+        yield Hand(sign_in(page, site))
 
 
 def test_monday_morning_takes_few_clicks(hand, site):

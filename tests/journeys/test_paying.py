@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.journeys.test_booking import link_in, mail_for, send
+from tests.journeys.windows import window
 from tests.running_site import Site, wait_until
 
 ORDER = "Zahlungspflichtig buchen"
@@ -17,15 +18,6 @@ ORDER = "Zahlungspflichtig buchen"
 @pytest.fixture(params=[True, False], ids=["with_js", "without_js"])
 def page(request, browser, site) -> Iterator[Page]:
     """A phone on which only the site and the stand-in are asked, and nothing is blocked."""
-    context = browser.new_context(
-        base_url=site.url,
-        viewport={"width": 360, "height": 800},
-        java_script_enabled=request.param,
-        locale="de-DE",
-        timezone_id="Europe/Berlin",
-    )
-    context.set_default_timeout(8000)
-    page = context.new_page()
     foreign: list[str] = []
     blocked: list[str] = []
 
@@ -33,13 +25,13 @@ def page(request, browser, site) -> Iterator[Page]:
         if not url.startswith((site.url, site.stripe.base_url, "data:")):
             foreign.append(url)
 
-    page.on("request", lambda sent: note(sent.url))
-    page.on(
-        "console",
-        lambda said: blocked.append(said.text) if "Content Security" in said.text else None,
-    )
-    yield page
-    context.close()
+    with window(browser, site.url, width=360, height=800, script=request.param) as page:
+        page.on("request", lambda sent: note(sent.url))
+        page.on(
+            "console",
+            lambda said: blocked.append(said.text) if "Content Security" in said.text else None,
+        )
+        yield page
     assert foreign == [], "the page asked somebody else"
     assert blocked == [], "the browser kept something back"
 
