@@ -453,7 +453,7 @@ def _draft(
         number="",
         issued_on=_day(now, booking),
         tax=tax,
-        issuer=_issuer(practice),
+        issuer=issuer(practice),
         recipient=recipient,
         lines=tuple(lines),
         service=_service(booking),
@@ -469,7 +469,7 @@ def _draft(
     )
 
 
-def _issuer(practice: Practice) -> Issuer:
+def issuer(practice: Practice) -> Issuer:
     return Issuer(
         name=practice.name,
         brand=practice.brand,

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Model
 from django.utils import timezone
 
-from booking import invoice_data, invoice_pdf
-from booking.invoice_data import InvoiceData, Issuer, Line, Recipient, Tax
+from booking import invoice_data, invoice_pdf, invoicing
+from booking.invoice_data import InvoiceData, Line, Recipient, Tax
 from booking.models import (
     Alarm,
     Booking,
@@ -334,19 +335,7 @@ def _invoice_data(whole: Booking, now: datetime, kind: Invoice.Kind) -> InvoiceD
         number="",
         issued_on=timezone.localdate(now),
         tax=tax,
-        issuer=Issuer(
-            name=practice.display_name,
-            brand=practice.brand,
-            street=practice.street,
-            postal_code=practice.postal_code,
-            city=practice.city,
-            country=practice.country,
-            email=practice.email,
-            phone=practice.phone,
-            tax_number=practice.tax_number,
-            vat_id=practice.vat_id,
-            iban=practice.iban,
-        ),
+        issuer=replace(invoicing.issuer(practice), name=practice.display_name),
         recipient=Recipient(name=NAME),
         lines=(
             Line("Muster, keine Rechnung", tax.percent, invoice_data.split(cents, tax.percent)),
