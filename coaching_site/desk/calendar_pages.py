@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, Subquery
-from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -50,6 +51,38 @@ LEGEND = [
 ]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """Which days of which calendar somebody wants to see; `day` is one of them, `today` in its zone."""
+
+    calendar: Calendar
+    calendars: list[Calendar]
+    form: JumpForm
+    day: date
+    today: date
+    now: datetime
+
+
+def _of_some_days(
+    page: Callable[[HttpRequest, Asked], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """For pages that show days: who may look is told which, or that there is no calendar yet."""
+
+    @require_safe
+    @wraps(page)
+    def shown(request: HttpRequest) -> HttpResponse:
+        _needs(request, "booking.view_booking")
+        calendar, calendars = _calendars(request)
+        if calendar is None:
+            return _page(request, "none", "Kalender", {})
+        now = timezone.now()
+        today = now.astimezone(calendar.tz).date()
+        form, day = _asked_day(request, today)
+        return page(request, Asked(calendar, calendars, form, day, today, now))
+
+    return shown
+
+
 def urls(view: Callable[..., Any]) -> list[URLPattern]:
     """The addresses of these pages; `view` guards them as the site does its own."""
     return [
@@ -62,22 +95,16 @@ def urls(view: Callable[..., Any]) -> list[URLPattern]:
     ]
 
 
-@require_safe
-def week(request: HttpRequest) -> HttpResponse:
+@_of_some_days
+def week(request: HttpRequest, asked: Asked) -> HttpResponse:
     """Seven days beside an axis of hours; on a phone one below the other."""
-    _needs(request, "booking.view_booking")
-    calendar, others = _calendars(request)
-    if calendar is None:
-        return _page(request, "none", "Kalender", {})
-    now = timezone.now()
-    today = now.astimezone(calendar.tz).date()
-    form, day = _asked_day(request, today)
+    calendar, now, today, day = asked.calendar, asked.now, asked.today, asked.day
     monday = monday_of(day)
     sunday = monday + 6 * DAY
     days = agenda.days(calendar, monday, sunday, now=now)
     grid = week_grid.lay_out(days)
     context = {
-        **_frame(request, calendar, others, form, today),
+        **_frame(request, asked),
         "columns": [
             (
                 column,
@@ -105,23 +132,17 @@ def week(request: HttpRequest) -> HttpResponse:
     return _page(request, "week", f"Kalender, Woche {monday.isocalendar().week}", context)
 
 
-@require_safe
-def month(request: HttpRequest) -> HttpResponse:
+@_of_some_days
+def month(request: HttpRequest, asked: Asked) -> HttpResponse:
     """A month in weeks: how much is in each day, and what comes first."""
-    _needs(request, "booking.view_booking")
-    calendar, others = _calendars(request)
-    if calendar is None:
-        return _page(request, "none", "Kalender", {})
-    now = timezone.now()
-    today = now.astimezone(calendar.tz).date()
-    form, day = _asked_day(request, today)
+    calendar, now, today, day = asked.calendar, asked.now, asked.today, asked.day
     first = day.replace(day=1)
     following = (first + 31 * DAY).replace(day=1)
     last = following - DAY
     days = agenda.days(calendar, monday_of(first), monday_of(last) + 6 * DAY, now=now)
     weeks = [days[n : n + 7] for n in range(0, len(days), 7)]
     context = {
-        **_frame(request, calendar, others, form, today),
+        **_frame(request, asked),
         "weeks": [
             (
                 week[0].date.isocalendar().week,
@@ -279,15 +300,14 @@ def _page(
     return TemplateResponse(request, f"admin/desk/calendar/{template}.html", {**frame, **context})
 
 
-def _frame(
-    request: HttpRequest, calendar: Calendar, others: list[Calendar], form: Form, today: date
-) -> dict[str, Any]:
+def _frame(request: HttpRequest, asked: Asked) -> dict[str, Any]:
     """What stands above the week and the month alike."""
+    calendar = asked.calendar
     return {
         "calendar": calendar,
-        "calendars": others,
-        "form": form,
-        "today": today,
+        "calendars": asked.calendars,
+        "form": asked.form,
+        "today": asked.today,
         "may_change": request.user.has_perm("booking.add_dateoverride"),
         "may_close": request.user.has_perm("booking.delete_dateoverride"),
         "may_enter": request.user.has_perm("booking.add_booking"),
