@@ -5,7 +5,7 @@ PORT ?= 8000
 BIN := .venv/bin
 export PORT PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run test check soak pictures bench manage secrets upgrade lock clean help
+.PHONY: run test check soak coverage pictures bench manage secrets upgrade lock clean help
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,13 @@ check: .venv/test.stamp ## style, types, templates, migrations, deployment setti
 soak: .venv/test.stamp ## the long forms of the fault and property tests
 	@.ci/browser
 	SOAK=1 SOAK_EXAMPLES=2000 $(BIN)/python -m pytest -n 3 --dist loadgroup
+
+coverage: .venv/test.stamp ## all tests, and which lines and branches none of them reaches
+	@.ci/browser
+	rm -rf .data/coverage && mkdir -p .data/coverage
+	$(BIN)/coverage run -m pytest -n 3 --dist loadgroup
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --fail-under=95
 
 pictures: .venv/test.stamp ## pictures of every public page and state, in three widths and two schemes, in .data/pictures
 	@.ci/browser

@@ -42,7 +42,8 @@ def test_a_change_shows_at_once_in_every_process(local_site):
     assert "Esche" in imprint()
     local_site.query(TRIGGER.format("DISABLE"))
     rename("Linde")
-    assert "Linde" not in imprint()
+    # Both processes are asked: one of them may not have made the page since Esche.
+    assert any("Linde" not in imprint() for _ in range(40))
     local_site.query(TRIGGER.format("ENABLE"))
 
     # With the line cut nothing is kept; once it is up again, what was missed is not served.
