@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import FrameType
 
+from coaching_site.local import static_files
 from coaching_site.local.profile import ROOT, Profile
 
 STOP_SECONDS = 35
@@ -22,11 +23,8 @@ MANAGE = [sys.executable, "manage.py"]
 WEB = [sys.executable, "-m", "gunicorn", "-c", "coaching_site/gunicorn.py"]
 WORKER = [*MANAGE, "procrastinate", "worker"]
 PAYMENTS = [sys.executable, "-m", "tests.stripe_sandbox"]
-PREPARATIONS = (
-    ["prepare_database", "-v0"],
-    ["collectstatic", "--noinput", "-v0"],
-    ["demo_data"],
-)
+PREPARE_DATABASE = ["prepare_database", "-v0"]
+DEMO_DATA = ["demo_data"]
 
 
 class CannotServe(Exception):
@@ -117,8 +115,7 @@ class Supervisor:
 def serve(profile: Profile) -> int:
     """Prepare the site, run it and wait for Ctrl-C. Raises CannotServe."""
     _check_port(profile.port)
-    for command in PREPARATIONS:
-        _prepare(profile, command)
+    _prepare(profile)
     supervisor = Supervisor(profile)
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -154,10 +151,21 @@ def _announce(profile: Profile) -> None:
     say("Ctrl-C stops it.\n")
 
 
-def _prepare(profile: Profile, command: list[str]) -> None:
+def _prepare(profile: Profile) -> None:
+    _manage(profile, PREPARE_DATABASE)
+    if static_files.collect(profile.environment, profile.folder / "static_collected"):
+        raise _cannot_serve("collectstatic")
+    _manage(profile, DEMO_DATA)
+
+
+def _manage(profile: Profile, command: list[str]) -> None:
     done = subprocess.run([*MANAGE, *command], cwd=ROOT, env=profile.environment, check=False)
     if done.returncode:
-        raise CannotServe(f"manage.py {command[0]} failed; the reason stands above.")
+        raise _cannot_serve(command[0])
+
+
+def _cannot_serve(command: str) -> CannotServe:
+    return CannotServe(f"manage.py {command} failed; the reason stands above.")
 
 
 def _check_port(port: int) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.conf import settings
 
 from tests.mail_server import Mailbox
 from tests.running_site import ROOT, START_SECONDS, Visitor, free_port, wait_until
@@ -117,6 +118,8 @@ class LocalSite:
 def local_site(smtp, tmp_path) -> Iterator[LocalSite]:
     box, host, port = smtp
     box.clear()
+    # The tests have collected them already, which takes several seconds.
+    (tmp_path / "static_collected").symlink_to(settings.STATIC_ROOT)
     site = LocalSite(tmp_path, box, host, port)
     yield site
     if site.process is not None and site.process.poll() is None:
