@@ -1,22 +1,17 @@
 # Two stages: wheels are unpacked in the first, the second has neither pip's cache nor a compiler.
 FROM python:3.13-slim AS build
-ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /site
-RUN python -m venv /venv
+COPY deploy/build deploy/build
 COPY requirements/run.txt requirements/run.txt
-RUN /venv/bin/pip install --require-hashes -r requirements/run.txt
-COPY manage.py ./
+RUN deploy/build packages /venv
+COPY manage.py manage.py
 COPY coaching_site coaching_site
 COPY pages pages
 COPY booking booking
 COPY newsletter newsletter
 COPY templates templates
 COPY static static
-# Collecting needs complete settings, but reads and keeps none of these values.
-RUN SITE_URL=https://build.invalid SECRET_KEY=only-while-building-the-image-0123456789 \
-    LINK_KEY=only-while-building-the-image-0123456789 DATABASE_URL=postgres://build.invalid/none \
-    EMAIL_HOST=build.invalid MAIL_FROM=build@build.invalid COACH_EMAIL=build@build.invalid \
-    /venv/bin/python manage.py collectstatic --noinput
+RUN deploy/build static /venv
 
 FROM python:3.13-slim
 # pg_dump and pg_restore, for backups. Debian's own are older than the server in compose.yaml, and an

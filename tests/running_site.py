@@ -22,7 +22,6 @@ from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 import psycopg
 from django.conf import settings
-from psycopg.conninfo import make_conninfo
 
 from coaching_site.local.supervisor import WEB, WORKER, Child
 from tests.mail_server import Mailbox
@@ -51,10 +50,7 @@ class Site:
 @contextmanager
 def running(mailbox: Mailbox, mail_host: str, mail_port: int, folder: Path) -> Iterator[Site]:
     """Serve a fresh site with demo data until the block ends."""
-    name = f"site_{secrets.token_hex(6)}"
-    maintenance = os.environ["DATABASE_URL"]
-    with psycopg.connect(maintenance, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
+    database_url = new_database("site")
     port = free_port()
     stripe = Sandbox(mode="automatic", webhook_url=f"http://localhost:{port}/stripe/webhook/")
     stripe.start()
@@ -62,7 +58,7 @@ def running(mailbox: Mailbox, mail_host: str, mail_port: int, folder: Path) -> I
         **os.environ,
         "SITE_PROFILE": "local",
         "SITE_URL": f"http://localhost:{port}",
-        "DATABASE_URL": re.sub(r"/[^/]*$", f"/{name}", maintenance),
+        "DATABASE_URL": database_url,
         "PORT": str(port),
         "WEB_WORKERS": "1",
         "EMAIL_HOST": mail_host,
@@ -89,13 +85,22 @@ def running(mailbox: Mailbox, mail_host: str, mail_port: int, folder: Path) -> I
     try:
         url = f"http://localhost:{port}"
         wait_until(lambda: Visitor(url).get("/readyz").status == 200)
-        yield Site(url, mailbox, make_conninfo(maintenance, dbname=name), stripe)
+        yield Site(url, mailbox, database_url, stripe)
     finally:
         for child in children:
             child.ask_to_stop()
         for child in children:
             child.wait(time.monotonic() + 20)
         stripe.stop()
+
+
+def new_database(kind: str) -> str:
+    """The address of an empty database beside the one of the tests."""
+    name = f"{kind}_{secrets.token_hex(6)}"
+    maintenance = os.environ["DATABASE_URL"]
+    with psycopg.connect(maintenance, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return re.sub(r"/[^/]*$", f"/{name}", maintenance)
 
 
 def free_port() -> int:
