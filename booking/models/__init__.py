@@ -2,16 +2,13 @@
 
 from booking.models.bookings import Booking, Notification
 from booking.models.calendar import (
-    OFFERED,
     Block,
     Calendar,
-    CallType,
     DateOverride,
     FederalState,
-    OneOffLink,
     WeeklyHours,
-    payments_are_on,
 )
+from booking.models.call_types import OFFERED, CallType, OneOffLink, payments_are_on
 from booking.models.feeds import BusyFeed, BusyTime
 from booking.models.orders import Order
 from booking.models.papers import (

@@ -14,7 +14,8 @@ from django.db import models
 from django.db.models import Exists, F, Func, OuterRef, Q
 from django.db.models.functions import Lower
 
-from booking.models.calendar import Calendar, CallType, OneOffLink, kept_of, real_zone
+from booking.models.calendar import Calendar, real_zone
+from booking.models.call_types import CallType, OneOffLink, kept_of
 from booking.models.questions import Answer
 from booking.slots import Interval, Taken
 
