@@ -93,6 +93,7 @@ FLOORS = {
     3: (
         "scheduling",
         "deposits",
+        "invoice_drafts",
         "invoicing",
         "feeds_sync",
         "diagnosis",
