@@ -91,6 +91,7 @@ FLOORS = {
         "mail_frames",
     ),
     3: (
+        "availability",
         "scheduling",
         "deposits",
         "invoice_drafts",
