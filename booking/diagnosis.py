@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
-from booking import scheduling, slots
+from booking import availability, slots
 from booking.models import Block, Booking, BusyTime, Calendar, CallType
 from booking.slots import Hours, Interval, Reason, Refusal, Taken
 from coaching_site import german
@@ -48,7 +48,7 @@ def findings(
     `besides` is the appointment that is to be moved there; it does not stand in its own way.
     """
     case = _Case(call_type, start, now, besides)
-    refusals = scheduling.refusals(call_type, start=start, now=now, besides=besides)
+    refusals = availability.refusals(call_type, start=start, now=now, besides=besides)
     return [*case.about_the_type(), *map(case.finding, refusals)]
 
 

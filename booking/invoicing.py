@@ -1,4 +1,4 @@
-"""Invoices: when one is due, what is in it, its number, and taking it back.
+"""Invoices: when one is due, its number, and taking it back. What is in one: `invoice_drafts`.
 
 A payment an appointment rests on gets one invoice: „Anzahlungsrechnung“ for a part of the price,
 „Rechnung“ for all of it (UStG § 14 (5) 1: dated by the day the money came). After the call the
@@ -25,9 +25,8 @@ from datetime import date, datetime, timedelta
 
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
-from booking import deposits, invoice_pdf, notices
+from booking import deposits, invoice_drafts, invoice_pdf, notices
 from booking.errors import (
     InvoiceChanged,
     InvoiceIncomplete,
@@ -38,12 +37,8 @@ from booking.errors import (
     TaxChanged,
 )
 from booking.invoice_data import (
-    SMALL_CENTS,
-    Amount,
     InvoiceData,
-    Issuer,
     Line,
-    Recipient,
     Reference,
     Tax,
     split,
@@ -51,7 +46,6 @@ from booking.invoice_data import (
 )
 from booking.models import (
     Alarm,
-    BillingAddress,
     Booking,
     Deposit,
     Invoice,
@@ -69,22 +63,6 @@ logger = logging.getLogger(__name__)
 
 # What an alarm is about that keeps all invoices back.
 PRACTICE = "praxis"
-
-
-def issue_for_deposit(deposit: Deposit, *, now: datetime) -> Invoice:
-    """The invoice for a payment; the one it has, if it has one.
-
-    Raises InvoiceIncomplete, or NothingToInvoice for money no appointment rests on.
-    """
-    with transaction.atomic():
-        booking = Booking.objects.locked(deposit.booking)
-        known = Invoice.objects.of_payment(deposit).claims().order_by("-pk").first()
-        if known is not None:
-            return known
-        row = Deposit.objects.that_booked().filter(pk=deposit.pk).first()
-        if row is None:
-            raise NothingToInvoice
-        return _for_payment(booking, row, row.paid_cents, now=now)
 
 
 def issue_final(booking: Booking, *, gross_cents: int | None = None, now: datetime) -> Invoice:
@@ -106,7 +84,7 @@ def issue_final(booking: Booking, *, gross_cents: int | None = None, now: dateti
             draft,
             booking,
             kind=_kind_of(draft.lines),
-            series=_series_of(booking),
+            series=invoice_drafts.series_of(booking),
             replaces=_transfers(booking).claims().order_by("-pk").first(),
             now=now,
         )
@@ -128,12 +106,14 @@ def draft_final(booking: Booking, *, now: datetime) -> InvoiceData:
     before = _price_invoices(booking)
     if any(invoice.vat != tax for invoice in before):
         raise TaxChanged
-    price = _line(booking, _service(booking), split(booking.price_cents, tax.percent), tax)
-    lines = [price, *(_deduction(invoice, tax) for invoice in before)]
+    price = invoice_drafts.line(
+        booking, invoice_drafts.service_of(booking), split(booking.price_cents, tax.percent), tax
+    )
+    lines = [price, *(invoice_drafts.deduction(invoice, tax) for invoice in before)]
     if total(line.amount for line in lines).gross <= 0:
         raise NothingToInvoice
-    today = _day(now, booking)
-    draft = _draft(
+    today = invoice_drafts.day_of(now, booking)
+    draft = invoice_drafts.draft(
         booking,
         practice,
         title=_kind_of(lines).label,
@@ -180,7 +160,7 @@ def note_paid(invoice: Invoice, *, on: date, by: str, now: datetime) -> InvoiceP
         if known is not None:
             return known
         row = Invoice.objects.with_state().without_files().get(pk=invoice.pk)
-        if not row.is_open or on > _day(now, booking):
+        if not row.is_open or on > invoice_drafts.day_of(now, booking):
             raise NotPayable
         return InvoicePayment.objects.create(invoice=row, paid_on=on, noted_at=now, noted_by=by)
 
@@ -248,12 +228,6 @@ def is_billed(booking: Booking) -> bool:
     return _transfers(booking).live().exists()
 
 
-def standing_of(invoice: Invoice) -> Amount:
-    """What is not cancelled of an invoice. Asks the database."""
-    papers = [invoice, *invoice.cancelled_by.without_files()]
-    return total(Amount(paper.net_cents, paper.vat_cents) for paper in papers)
-
-
 # --- what is owed ---------------------------------------------------------------------------------
 
 
@@ -311,12 +285,19 @@ def _for_payment(
     tax = tax or Tax(practice.vat_mode)
     is_whole = not booking.rest_cents or tax is Tax.NOT_TAXABLE
     kind = Invoice.Kind.INVOICE if is_whole else Invoice.Kind.DEPOSIT
-    draft = _draft(
+    draft = invoice_drafts.draft(
         booking,
         practice,
         title=kind.label,
         tax=tax,
-        lines=[_line(booking, _words(booking, kind, tax), split(gross_cents, tax.percent), tax)],
+        lines=[
+            invoice_drafts.line(
+                booking,
+                invoice_drafts.words_for(booking, kind, tax),
+                split(gross_cents, tax.percent),
+                tax,
+            )
+        ],
         deposit=deposit,
         now=now,
     )
@@ -345,7 +326,9 @@ def _for_refunds(deposit: Deposit, *, now: datetime) -> list[Invoice]:
         invoice = papers.live().first()
         if cents > 0 and invoice is not None:
             when = refund.settled_at or now
-            reason = f"Erstattet am {german.plain_date(_day(when, deposit.booking))}."
+            reason = (
+                f"Erstattet am {german.plain_date(invoice_drafts.day_of(when, deposit.booking))}."
+            )
             written.append(_cancel(invoice, cents=cents, refund=refund, reason=reason, now=now))
     return written
 
@@ -379,7 +362,7 @@ def _cancel(
     """
     with transaction.atomic():
         booking = Booking.objects.locked(invoice.booking)
-        data, standing = invoice.content, standing_of(invoice)
+        data, standing = invoice.content, invoice_drafts.standing_of(invoice)
         cents = standing.gross if cents is None else cents
         if invoice.is_storno or not 0 < cents <= standing.gross:
             raise NothingToCancel
@@ -389,8 +372,8 @@ def _cancel(
                 **vars(data),
                 "title": Invoice.Kind.STORNO.label,
                 "number": "",
-                "issued_on": _day(now, booking),
-                "lines": _cancelling(data, standing, cents),
+                "issued_on": invoice_drafts.day_of(now, booking),
+                "lines": invoice_drafts.cancelling_lines(data, standing, cents),
                 "received_on": None,
                 "due_on": None,
                 "cancels": cancelled,
@@ -415,7 +398,7 @@ def _again(invoice: Invoice, *, tax: Tax, reason: str, now: datetime) -> list[In
         booking = Booking.objects.locked(invoice.booking)
         if invoice.deposit is None:
             raise NothingToCancel
-        standing = standing_of(invoice)
+        standing = invoice_drafts.standing_of(invoice)
         cancelling = _cancel(invoice, reason=reason, now=now)
         anew = _for_payment(
             booking, invoice.deposit, standing.gross, tax=tax, replaces=invoice, now=now
@@ -423,130 +406,6 @@ def _again(invoice: Invoice, *, tax: Tax, reason: str, now: datetime) -> list[In
         for paper in (cancelling, anew):
             mail_to_guest(paper, now=now)
         return [cancelling, anew]
-
-
-# --- what is in it --------------------------------------------------------------------------------
-
-
-def _draft(
-    booking: Booking,
-    practice: Practice,
-    *,
-    title: str,
-    tax: Tax,
-    lines: Sequence[Line],
-    deposit: Deposit | None = None,
-    due_on: date | None = None,
-    now: datetime,
-) -> InvoiceData:
-    """A whole invoice but for its number. Raises InvoiceIncomplete."""
-    recipient = _recipient(booking)
-    most = lines[0].amount.gross  # the price, before anything is taken off
-    missing = practice.missing_for_invoices()
-    if missing:
-        raise InvoiceIncomplete(missing, of_practice=True)
-    if most > SMALL_CENTS and not recipient.has_address:
-        raise InvoiceIncomplete([f"Anschrift von {recipient.name}"], of_practice=False)
-    paid_at = deposit.paid_at if deposit else None
-    return InvoiceData(
-        title=title,
-        number="",
-        issued_on=_day(now, booking),
-        tax=tax,
-        issuer=issuer(practice),
-        recipient=recipient,
-        lines=tuple(lines),
-        service=_service(booking),
-        service_on=_day(booking.start, booking),
-        service_when=_when(booking),
-        booking_reference=booking.reference,
-        received_on=_day(paid_at, booking) if paid_at else None,
-        payment_reference=deposit.payment_intent if deposit else "",
-        due_on=due_on,
-        price_cents=booking.price_cents if booking.rest_cents and deposit else None,
-        is_short=not recipient.has_address,
-        is_test=_series_of(booking) == Invoice.TEST,
-    )
-
-
-def issuer(practice: Practice) -> Issuer:
-    return Issuer(
-        name=practice.name,
-        brand=practice.brand,
-        street=practice.street,
-        postal_code=practice.postal_code,
-        city=practice.city,
-        country=practice.country,
-        email=practice.email,
-        phone=practice.phone,
-        tax_number=practice.tax_number,
-        vat_id=practice.vat_id if practice.has_vat_id else "",
-        iban=practice.iban,
-    )
-
-
-def _recipient(booking: Booking) -> Recipient:
-    """Whom it is made out to. The books know a guest whom the booking has forgotten."""
-    before = Invoice.objects.of_booking(booking).last() if booking.is_nameless else None
-    if before is not None:
-        return before.content.recipient
-    known = BillingAddress.objects.filter(booking=booking).first()
-    if known is None:
-        return Recipient(name=booking.name, company=booking.company, email=booking.email)
-    return Recipient(
-        name=known.name,
-        company=known.company,
-        street=known.street,
-        postal_code=known.postal_code,
-        city=known.city,
-        country=known.country,
-        vat_id=known.vat_id,
-        email=booking.email,
-    )
-
-
-def _line(booking: Booking, text: str, amount: Amount, tax: Tax) -> Line:
-    details = (_when(booking), f"Buchungsnummer {booking.reference}")
-    return Line(text, tax.percent, amount, details)
-
-
-def _deduction(invoice: Invoice, tax: Tax) -> Line:
-    """What was billed before, taken off with its own tax (UStG § 14 (5) 2)."""
-    text = f"abzüglich {invoice.get_kind_display()} {invoice.number}"
-    details = (f"vom {german.plain_date(invoice.issued_on)}",)
-    return Line(text, tax.percent, -standing_of(invoice), details, deducts=invoice.number)
-
-
-def _cancelling(data: InvoiceData, standing: Amount, cents: int) -> tuple[Line, ...]:
-    """The lines with their signs turned; of a part, one line that leaves the rest split rightly."""
-    if cents == data.total.gross:
-        return tuple(Line(**{**vars(line), "amount": -line.amount}) for line in data.lines)
-    first = data.lines[0]
-    rest = split(standing.gross - cents, first.percent)
-    return (Line(**{**vars(first), "amount": rest - standing}),)
-
-
-def _words(booking: Booking, kind: Invoice.Kind, tax: Tax) -> str:
-    if tax is Tax.NOT_TAXABLE:
-        why = "Absage" if booking.is_cancelled else "Nichterscheinen"
-        return f"Schadensersatz nach {why}: {_service(booking)}"
-    service = _service(booking)
-    return f"Anzahlung: {service}" if kind == Invoice.Kind.DEPOSIT else service
-
-
-def _service(booking: Booking) -> str:
-    return f"{booking.call_type.title}, Einzelgespräch, {german.minutes(booking.duration)}"
-
-
-def _when(booking: Booking) -> str:
-    zone = booking.calendar.tz
-    day = german.short_date(booking.start.astimezone(zone).date())
-    clock = german.clock_range(booking.start, booking.end, zone)
-    return f"{day}, {clock}, {german.zone_name(zone, booking.start)}"
-
-
-def _day(moment: datetime, booking: Booking) -> date:
-    return timezone.localdate(moment, booking.calendar.tz)
 
 
 # --- writing --------------------------------------------------------------------------------------
@@ -567,12 +426,6 @@ def _transfers(booking: Booking) -> InvoiceQuerySet:
 def _kind_of(lines: Sequence[Line]) -> Invoice.Kind:
     has_deductions = any(line.deducts for line in lines)
     return Invoice.Kind.FINAL if has_deductions else Invoice.Kind.INVOICE
-
-
-def _series_of(booking: Booking) -> str:
-    """Test payments must not use up numbers of real invoices."""
-    is_test = booking.deposits.paid().filter(livemode=False).exists()
-    return Invoice.TEST if is_test else Invoice.REAL
 
 
 def _write(

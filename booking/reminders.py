@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from booking import notices
-from booking.models import Booking, Notification
+from booking.models import Booking, Notification, calls_for, to_follow_up, to_remind, unconfirmed
 
 REMINDERS = (Notification.Kind.FIRST_REMINDER, Notification.Kind.SECOND_REMINDER)
 
@@ -26,13 +26,13 @@ def owe_what_is_due(*, now: datetime) -> int:
     return _warn_of_unconfirmed(now) + sum(
         notices.owe(booking, kind, Booking.Side.GUEST, now=now)
         for kind, booking in _candidates(now)
-        if booking.calls_for(kind, now)
+        if calls_for(booking, kind, now)
     )
 
 
 def _warn_of_unconfirmed(now: datetime) -> int:
     """A contract is confirmed before the service begins, or the coach must see to it (BGB § 312f (2))."""
-    found = Booking.objects.with_its_type().unconfirmed(now).filter(start__gt=now - ALERT_LIFE)
+    found = unconfirmed(now).filter(start__gt=now - ALERT_LIFE)
     kind, coach = Notification.Kind.UNCONFIRMED, Booking.Side.COACH
     return sum(notices.owe(booking, kind, coach, now=now) for booking in found)
 
@@ -40,7 +40,7 @@ def _warn_of_unconfirmed(now: datetime) -> int:
 def _candidates(now: datetime) -> Iterator[tuple[Notification.Kind, Booking]]:
     """Bookings that may call for a mail. The booking itself has the last word."""
     for kind in REMINDERS:
-        for booking in Booking.objects.with_its_type().to_remind(kind, now):
+        for booking in to_remind(kind, now):
             yield kind, booking
-    for booking in Booking.objects.with_its_type().to_follow_up(now):
+    for booking in to_follow_up(now):
         yield Notification.Kind.FOLLOW_UP, booking

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 from django.urls import path, register_converter
 
-from booking.models.calendar import MOVING, ONE_OFF, PRIVATE
+from booking.models.call_types import MOVING, ONE_OFF, PRIVATE
 from booking.views import booked, choosing, details, feed, moving, paying, requests, review
 
 

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.urls import is_valid_path, reverse
 from django.utils import timezone
 
-from booking.models import Booking, CallType, Withdrawal, WithdrawalMail
+from booking.models import CallType, Withdrawal, WithdrawalMail, unconfirmed
 from booking.models.withdrawals import WARN_BEFORE as REFUND_WARNING
 from coaching_site import markdown
 from coaching_site.desk.models import WARN_BEFORE as REQUEST_WARNING
@@ -167,12 +167,12 @@ def _deadlines(now: datetime) -> Iterator[Finding]:
     soon_requests = PersonRequest.objects.due_until(today + REQUEST_WARNING)
     soon_requests = soon_requests.exclude(pk__in=late_requests.values("pk"))
     receipts = WithdrawalMail.objects.receipts_owed(since=now - MAILS_TAKE)
-    unconfirmed = Booking.objects.unconfirmed(now).filter(start__gt=now - LOOKING_BACK)
+    late_words = unconfirmed(now).filter(start__gt=now - LOOKING_BACK)
     counted: tuple[tuple[QuerySet[Any], str, bool], ...] = (
         (receipts, "Widerrufe, deren Eingang noch nicht bestätigt ist", True),
         (late, "Widerrufe, deren Geld schon zurück sein müsste", True),
         (soon, "Widerrufe, deren Geld in den nächsten Tagen zurück sein muss", False),
-        (unconfirmed, "Termine, deren Bestätigung nicht vor dem Gespräch ankam", True),
+        (late_words, "Termine, deren Bestätigung nicht vor dem Gespräch ankam", True),
         (late_requests, "Anfragen zu Daten, deren Frist vorbei ist", True),
         (soon_requests, "Anfragen zu Daten, deren Frist in den nächsten Tagen endet", False),
     )

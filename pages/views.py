@@ -18,7 +18,7 @@ from django.views import static
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from booking import scheduling
+from booking import availability
 from booking.models import CallType
 from coaching_site import counters, kept
 from newsletter.models import Issue
@@ -68,7 +68,7 @@ def landing(request: HttpRequest) -> HttpResponse:
         "zone": None,
     }
     if call is not None:
-        soonest = scheduling.next_offers(call, count=1, now=timezone.now())
+        soonest = availability.next_offers(call, count=1, now=timezone.now())
         context["next_start"] = soonest[0].start if soonest else None
         context["zone"] = call.calendar.tz
     return _likely_next(render(request, "pages/landing.html", context))

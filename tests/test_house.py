@@ -91,8 +91,10 @@ FLOORS = {
         "mail_frames",
     ),
     3: (
+        "availability",
         "scheduling",
         "deposits",
+        "invoice_drafts",
         "invoicing",
         "feeds_sync",
         "diagnosis",

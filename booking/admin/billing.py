@@ -15,7 +15,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from booking import invoicing
+from booking import invoice_drafts, invoicing
 from booking.admin import links
 from booking.errors import BookingError
 from booking.models import BillingAddress, Booking, Invoice, Withdrawal
@@ -110,7 +110,7 @@ def kept(
             messages.success(request, f"Geschrieben: {said}. Der Gast bekommt sie per Mail.")
             desk.log_change(request, booking, f"{said} geschrieben")
         return redirect(back)
-    standing = german.euros(invoicing.standing_of(invoice).gross)
+    standing = german.euros(invoice_drafts.standing_of(invoice).gross)
     intro = (
         f"{standing} sind nach {invoice} noch da.",
         "Als Entgelt bleibt die Rechnung mit ihrer Umsatzsteuer. Als Schadensersatz wird sie "

@@ -14,7 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from booking import by_hand, scheduling, slots
+from booking import availability, by_hand, slots
 from booking.admin import links
 from booking.admin.forms import ByHandForm, MoveForm, TimeForm
 from booking.by_hand import Objections
@@ -118,7 +118,7 @@ def _page(
 def _offers(request: HttpRequest, booking: Booking, *, now: datetime) -> dict[str, object]:
     """The free times of the next days that have some, from the day on the address asks for."""
     zone = booking.calendar.tz
-    offers = scheduling.offered_slots(booking.call_type, now=now, besides=booking)
+    offers = availability.offered_slots(booking.call_type, now=now, besides=booking)
     days = slots.by_day(offers, zone)
     try:
         first = date.fromisoformat(request.GET.get("ab", ""))

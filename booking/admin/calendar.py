@@ -20,7 +20,8 @@ from django.views.decorators.http import require_POST
 from booking import scheduling
 from booking.admin.prices import CallTypeForm
 from booking.models import Calendar, CallType, DateOverride, OneOffLink, Question, WeeklyHours
-from booking.models.calendar import new_feed_secret, new_secret, payments_are_on
+from booking.models.calendar import new_feed_secret
+from booking.models.call_types import new_secret, payments_are_on
 from coaching_site import german, links
 from coaching_site.desk import confirming
 from coaching_site.desk.csv_export import may_export

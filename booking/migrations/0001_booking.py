@@ -2,6 +2,7 @@
 
 import booking.models.bookings
 import booking.models.calendar
+import booking.models.call_types
 import django.contrib.postgres.constraints
 import django.core.validators
 import django.db.models.deletion
@@ -37,7 +38,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('title', models.CharField(max_length=100, verbose_name='Titel')),
-                ('slug', models.SlugField(help_text='Zum Beispiel „kennenlernen“: die Seite steht dann unter /termin/kennenlernen/.', max_length=60, unique=True, validators=[booking.models.calendar.free_slug], verbose_name='Wort in der Adresse')),
+                ('slug', models.SlugField(help_text='Zum Beispiel „kennenlernen“: die Seite steht dann unter /termin/kennenlernen/.', max_length=60, unique=True, validators=[booking.models.call_types.free_slug], verbose_name='Wort in der Adresse')),
                 ('description', models.TextField(blank=True, verbose_name='Beschreibung')),
                 ('length', models.PositiveSmallIntegerField(default=30, validators=[django.core.validators.MinValueValidator(5), django.core.validators.MaxValueValidator(720)], verbose_name='Dauer in Minuten')),
                 ('step', models.PositiveSmallIntegerField(default=30, help_text='Alle wie viele Minuten ein Gespräch beginnen kann.', validators=[django.core.validators.MinValueValidator(5), django.core.validators.MaxValueValidator(720)], verbose_name='Abstand der Anfänge in Minuten')),

@@ -1,18 +1,22 @@
 """What the database knows about appointments."""
 
-from booking.models.bookings import Booking, Notification
+from booking.models.bookings import Booking
 from booking.models.calendar import (
-    OFFERED,
     Block,
     Calendar,
-    CallType,
     DateOverride,
     FederalState,
-    OneOffLink,
     WeeklyHours,
-    payments_are_on,
 )
+from booking.models.call_types import OFFERED, CallType, OneOffLink, payments_are_on
 from booking.models.feeds import BusyFeed, BusyTime
+from booking.models.notifications import (
+    Notification,
+    calls_for,
+    to_follow_up,
+    to_remind,
+    unconfirmed,
+)
 from booking.models.orders import Order
 from booking.models.papers import (
     BillingAddress,
@@ -52,7 +56,11 @@ __all__ = [
     "WeeklyHours",
     "Withdrawal",
     "WithdrawalMail",
+    "calls_for",
     "hours_and_taken",
     "owing_papers",
     "payments_are_on",
+    "to_follow_up",
+    "to_remind",
+    "unconfirmed",
 ]

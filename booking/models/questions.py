@@ -7,7 +7,7 @@ from typing import TypedDict
 from django.db import models
 from django.db.models import Q
 
-from booking.models.calendar import CallType
+from booking.models.call_types import CallType
 
 
 class Answer(TypedDict):

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 from django.db import models
 from django.db.models import Exists, F, Min, OuterRef, Q, Subquery
 
-from booking.models.bookings import CLAIM_LIFE, Booking
+from booking.models.bookings import Booking
+from booking.models.notifications import CLAIM_LIFE
 from booking.models.payments import Refund
 
 # BGB § 357 (1): by then the money must be back.

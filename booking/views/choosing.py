@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.views.decorators.http import require_safe
 
-from booking import scheduling, slots
+from booking import availability, slots
 from booking.models import OFFERED, CallType
 from booking.slots import Interval
 from booking.views.visitor import Visitor, find_call, kindly_if_over, visitor_of
@@ -45,7 +45,7 @@ def days_page(
     now: datetime,
 ) -> HttpResponse:
     """The days of a type, for somebody new or for whoever brings a booking along."""
-    offers = scheduling.offered_slots(call_type, now=now, besides=visitor.besides)
+    offers = availability.offered_slots(call_type, now=now, besides=visitor.besides)
     days = _days(call_type, visitor, offers, wanted=request.GET.get("ab", ""), now=now)
     answer = render(request, "booking/days.html", {**days, "other_types": others})
     if visitor.is_on_own_way:
@@ -95,12 +95,12 @@ def times_page(
     request: HttpRequest, call_type: CallType, visitor: Visitor, *, day: date, now: datetime
 ) -> HttpResponse:
     span = slots.dates_span(day, day, visitor.zone)
-    free = scheduling.offered_slots(call_type, now=now, within=span, besides=visitor.besides)
+    free = availability.offered_slots(call_type, now=now, within=span, besides=visitor.besides)
     following = None
     if not free:
         following = next(
             iter(
-                scheduling.next_offers(
+                availability.next_offers(
                     call_type, now=now, after=span.end, count=1, besides=visitor.besides
                 )
             ),

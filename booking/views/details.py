@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from booking import checkout, feeds_sync, mail, orders, scheduling
+from booking import availability, checkout, feeds_sync, mail, orders, scheduling
 from booking.errors import BeingPaid, PaymentsAway, PaymentsRefused, SlotRefused, TooManyHolds
 from booking.forms import DetailsForm
 from booking.slots import Interval
@@ -67,10 +67,10 @@ def details(request: HttpRequest, address: str, start: datetime) -> HttpResponse
             )
             return redirect("booking:review", mail.token(booking))
         if not is_sent:
-            scheduling.check(call_type, start=start, now=now, besides=visitor.held)
+            availability.check(call_type, start=start, now=now, besides=visitor.held)
     except SlotRefused as error:
         page["refusal"] = error.message
-        page["offers"] = scheduling.next_offers(
+        page["offers"] = availability.next_offers(
             call_type, now=now, after=start, besides=visitor.held
         )
         return render(request, "booking/details.html", page, status=409)

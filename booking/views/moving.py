@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from booking import feeds_sync, mail, orders, scheduling
+from booking import availability, feeds_sync, mail, orders, scheduling
 from booking.errors import NotMovable, SlotRefused, TooLateToMove
 from booking.forms import EarlyStartForm
 from booking.models import Booking
@@ -89,10 +89,10 @@ def review(request: HttpRequest, booking: Booking, start: datetime) -> HttpRespo
                 if form is not None:
                     orders.ask_for_early_start(booking, now=now)
             return redirect("booking:booked", token)
-        scheduling.check(call_type, start=start, now=now, besides=booking)
+        availability.check(call_type, start=start, now=now, besides=booking)
     except SlotRefused as error:
         page["refusal"] = error.message
-        page["offers"] = scheduling.next_offers(call_type, now=now, after=start, besides=booking)
+        page["offers"] = availability.next_offers(call_type, now=now, after=start, besides=booking)
         return render(request, "booking/move.html", page, status=409)
     except (NotMovable, TooLateToMove):
         # Called off or begun since the page was opened: its own page says how it stands.

@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
-from booking import checkout, scheduling, stripe_gateway
+from booking import availability, checkout, stripe_gateway
 from booking.errors import PaymentsAway, PaymentsRefused
 from booking.models import Booking, Refund
 from booking.views.visitor import find_booking, guest_of, unknown_link
@@ -45,7 +45,7 @@ def paid(request: HttpRequest, token: str) -> HttpResponse:
     }
     if state == "back":
         page["refunds"] = Refund.objects.of_booking(booking)
-        page["offers"] = scheduling.next_offers(
+        page["offers"] = availability.next_offers(
             booking.call_type, now=now, after=booking.start, besides=booking
         )
     return render(request, "booking/paid.html", page, status=503 if state == "away" else 200)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from booking import checkout, feeds_sync, scheduling
+from booking import availability, checkout, feeds_sync, scheduling
 from booking.errors import (
     AlreadyCancelled,
     BeingPaid,
@@ -72,7 +72,7 @@ def review(request: HttpRequest, token: str) -> HttpResponse:
         return _review_with(request, page, booking, problem=error.message, status=409)
     except SlotRefused as error:
         page["refusal"] = error.message
-        page["offers"] = scheduling.next_offers(
+        page["offers"] = availability.next_offers(
             booking.call_type, now=now, after=booking.start, besides=booking
         )
         return render(request, "booking/gone.html", page, status=409)

@@ -17,7 +17,8 @@ from django.utils import timezone
 from booking import mail
 from booking.errors import LinkOver
 from booking.models import Booking, CallType, OneOffLink
-from booking.models.calendar import MOVING, ONE_OFF, known_zones
+from booking.models.calendar import known_zones
+from booking.models.call_types import MOVING, ONE_OFF
 from coaching_site import german, links
 
 # Longer than anybody may withdraw (BGB § 356: twelve months and fourteen days at most), and not for

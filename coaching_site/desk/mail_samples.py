@@ -16,7 +16,7 @@ from typing import Any
 from django.db.models import Model
 from django.utils import timezone
 
-from booking import invoice_data, invoice_pdf, invoicing
+from booking import invoice_data, invoice_drafts, invoice_pdf
 from booking.invoice_data import InvoiceData, Line, Recipient, Tax
 from booking.models import (
     Alarm,
@@ -335,7 +335,7 @@ def _invoice_data(whole: Booking, now: datetime, kind: Invoice.Kind) -> InvoiceD
         number="",
         issued_on=timezone.localdate(now),
         tax=tax,
-        issuer=replace(invoicing.issuer(practice), name=practice.display_name),
+        issuer=replace(invoice_drafts.issuer(practice), name=practice.display_name),
         recipient=Recipient(name=NAME),
         lines=(
             Line("Muster, keine Rechnung", tax.percent, invoice_data.split(cents, tax.percent)),

@@ -20,6 +20,7 @@ from booking.models import (
     Refund,
     Withdrawal,
     WithdrawalMail,
+    unconfirmed,
 )
 from booking.models.withdrawals import GERMAN_TIME, PAY_BACK_WITHIN
 from booking.models.withdrawals import WARN_BEFORE as REFUND_WARNING
@@ -228,7 +229,7 @@ WATCHES: dict[str, Watch] = {
     ),
     "unconfirmed": Watch(
         "booking.view_booking",
-        lambda now: Booking.objects.unconfirmed(now).upcoming(now),
+        lambda now: unconfirmed(now).upcoming(now),
         _plain(
             Booking,
             "Ein Gespräch steht bevor, und seine Bestätigung kam nie an.",

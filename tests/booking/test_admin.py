@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from booking import scheduling
+from booking import availability, scheduling
 from booking.models import Booking, Notification
 from tests.booking.conftest import ADA, BEN, HALF_PAST_NINE, hold, somebody
 
@@ -139,7 +139,7 @@ def test_the_list_takes_as_many_queries_for_thirty_as_for_one(desk, call_type, n
             desk.get(LIST)
         return len(captured)
 
-    slots = scheduling.offered_slots(call_type, now=now)[:30]
+    slots = availability.offered_slots(call_type, now=now)[:30]
     scheduling.confirm(hold(call_type, guest=somebody(), start=slots[0].start, now=now), now=now)
     few = queries()
     for slot in slots[1:]:

@@ -44,7 +44,8 @@ def paid(paid_type, stripe, now) -> Booking:
 def invoice(paid, now) -> Invoice:
     """A real one, as with real money."""
     Deposit.objects.update(livemode=True)
-    return invoicing.issue_for_deposit(paid.deposits.get(), now=now)
+    [invoice] = invoicing.write_owed(paid, now=now)
+    return invoice
 
 
 @pytest.fixture

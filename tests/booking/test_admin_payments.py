@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.urls import reverse
 
-from booking import by_hand, cancellation, checkout, deposits, scheduling
+from booking import availability, by_hand, cancellation, checkout, deposits
 from booking.models import Alarm, Booking, Deposit
 from tests.booking.conftest import ADA, BEN, HALF_PAST_NINE, NINE, hold, somebody
 from tests.booking.desk import pay, queries, staff, words
@@ -272,7 +272,7 @@ def test_thirty_rows_take_as_many_queries_as_one(desk, paid_type, stripe, now):
     def counts() -> list[int]:
         return [queries(desk, address) for address in (BOOKINGS, PAYMENTS, ALARMS)]
 
-    slots = scheduling.offered_slots(paid_type, now=now)[:30]
+    slots = availability.offered_slots(paid_type, now=now)[:30]
 
     def one(start) -> None:
         booking = pay(paid_type, stripe, now, guest=somebody(), start=start)

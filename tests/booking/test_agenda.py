@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from booking import agenda, blocking, by_hand, diagnosis, scheduling, slots
+from booking import agenda, availability, blocking, by_hand, diagnosis, scheduling, slots
 from booking.agenda import Day, Entry, Kind
 from booking.errors import AlreadyOpen, NoSuchTime, SlotPast, SlotTaken
 from booking.models import Block, Booking, BusyFeed, BusyTime, DateOverride, FederalState
@@ -181,7 +181,7 @@ def test_a_block_takes_its_time_and_leaves_the_hours_around_it(call_type, now):
     blocking.block(call_type.calendar, span=NOON, now=now)
 
     day = slots.dates_span(WEDNESDAY, WEDNESDAY, BERLIN)
-    offers = scheduling.offered_slots(call_type, within=day, now=now)
+    offers = availability.offered_slots(call_type, within=day, now=now)
 
     assert [slots_.start for slots_ in offers] == [
         NINE + timedelta(minutes=minutes) for minutes in (60, 90, 120, 150)
@@ -281,8 +281,8 @@ def test_an_opened_evening_leaves_the_hours_of_the_day(call_type, now):
         "09:00–12:00 Uhr",
         "18:00–20:00 Uhr",
     ]
-    assert scheduling.check(call_type, start=utc(WEDNESDAY, 17), now=now)
-    assert scheduling.check(call_type, start=NINE, now=now)
+    assert availability.check(call_type, start=utc(WEDNESDAY, 17), now=now)
+    assert availability.check(call_type, start=NINE, now=now)
 
 
 def test_an_opened_time_of_a_closed_day_is_all_that_is_open(call_type, now):

@@ -26,7 +26,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from booking import cancellation, scheduling, slots
+from booking import availability, cancellation, scheduling, slots
 from booking.errors import AlreadyCancelled, HoldRanOut, NotBooked, SlotRefused, TooLateToCancel
 from booking.models import Booking, Calendar, CallType, Notification, WeeklyHours, hours_and_taken
 from booking.scheduling import Guest
@@ -87,7 +87,7 @@ class CalendarMachine(RuleBasedStateMachine):
     @rule(which=picks, pick=picks)
     def hold_what_is_offered(self, which: int, pick: int) -> None:
         call_type = self.types[which % 3]
-        offers = scheduling.offered_slots(call_type, now=self.now)
+        offers = availability.offered_slots(call_type, now=self.now)
         if offers:
             self.hold(call_type, offers[pick % len(offers)].start)
 
@@ -99,7 +99,7 @@ class CalendarMachine(RuleBasedStateMachine):
         start = near[pick % len(near)] + timedelta(minutes=5 * (ahead % 36 - 18))
         if pick % 3 == 0:
             start = MONDAY + timedelta(minutes=5 * ahead)
-        if start in {offer.start for offer in scheduling.offered_slots(call_type, now=self.now)}:
+        if start in {offer.start for offer in availability.offered_slots(call_type, now=self.now)}:
             self.hold(call_type, start)
             return
         before = self.rows()
@@ -112,7 +112,7 @@ class CalendarMachine(RuleBasedStateMachine):
     def choose_another_time(self, pick: int, which: int, choice: int) -> None:
         booking = self.one(self.unfinished(), pick)
         call_type = self.types[which % 3]
-        offers = scheduling.offered_slots(call_type, now=self.now, besides=booking)
+        offers = availability.offered_slots(call_type, now=self.now, besides=booking)
         if offers:
             self.hold(call_type, offers[choice % len(offers)].start, booking)
 
@@ -138,7 +138,7 @@ class CalendarMachine(RuleBasedStateMachine):
         """The hold ran out, somebody else came close, and then the first one says yes."""
         late = self.one(self.unfinished(), pick)
         self.let_time_pass(16)
-        others = scheduling.offered_slots(self.types[which % 3], now=self.now)
+        others = availability.offered_slots(self.types[which % 3], now=self.now)
         near = sorted(others, key=lambda offer: abs(offer.start - late.start))[:6]
         if near:
             self.hold(self.types[which % 3], near[choice % len(near)].start)

@@ -12,7 +12,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from booking import cancellation, tasks
 from booking.models import Notification
-from booking.models.bookings import CLAIM_LIFE
+from booking.models.notifications import CLAIM_LIFE
 from booking.tasks import due_reminders, owed_notifications, send_notification
 from coaching_site.mail import Undeliverable
 from tests.booking.conftest import ADA

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from booking import checkout, diagnosis, scheduling
+from booking import availability, checkout, diagnosis, scheduling
 from booking.models import DateOverride
 from coaching_site.german import NBSP
 from tests.booking.conftest import BEN, HALF_PAST_NINE, NINE, hold, new_type, somebody
@@ -202,7 +202,7 @@ def test_no_sentence_names_another_guest(calendar, now):
 
 
 def test_an_offered_slot_is_never_explained_away(call_type, confirmed, now):
-    offers = {slot.start for slot in scheduling.offered_slots(call_type, now=now)}
+    offers = {slot.start for slot in availability.offered_slots(call_type, now=now)}
     day = [datetime(2027, 3, 3, tzinfo=UTC) + n * 15 * MINUTE for n in range(96)]
 
     assert {start for start in day if not found(call_type, start, now)} == offers & set(day)

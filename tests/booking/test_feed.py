@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 import booking
-from booking import attendance, cancellation, mail, scheduling
+from booking import attendance, availability, cancellation, mail, scheduling
 from booking.models import Booking, Calendar
 from coaching_site import links
 from tests.booking.conftest import ADA, HALF_PAST_NINE, NINE, hold, somebody
@@ -169,7 +169,7 @@ def test_many_calls_take_as_many_queries_as_one(client, call_type, now):
             client.get(address(call_type.calendar))
         return len(captured)
 
-    free = scheduling.offered_slots(call_type, now=now)[:8]
+    free = availability.offered_slots(call_type, now=now)[:8]
     book = [hold(call_type, start=s.start, guest=somebody(), now=now) for s in free]
     scheduling.confirm(book[0], now=now)
     few = queries()

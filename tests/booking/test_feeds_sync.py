@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from booking import busy_feeds, diagnosis, feeds_sync, scheduling
+from booking import availability, busy_feeds, diagnosis, feeds_sync
 from booking.errors import SlotTaken
 from booking.models import Booking, BusyFeed, BusyTime, Calendar
 from booking.tasks import refresh_feeds, tell_about_feed
@@ -59,7 +59,7 @@ def read(feed: BusyFeed, now: datetime, **more: float) -> bool:
 
 
 def starts(call_type, now) -> list[datetime]:
-    return [slot.start for slot in scheduling.offered_slots(call_type, now=now)]
+    return [slot.start for slot in availability.offered_slots(call_type, now=now)]
 
 
 # --- what is busy is not offered --------------------------------------------------------------

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from booking import mail
 from booking.models import Booking, CallType
-from booking.models.calendar import new_secret
+from booking.models.call_types import new_secret
 from tests.booking.conftest import ADA, hold, new_type
 from tests.booking.test_views_booking import MARK, find, send, words
 

@@ -7,7 +7,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from procrastinate.contrib.django import app
 
-from booking import mail, scheduling
+from booking import availability, mail, scheduling
 from booking.errors import SlotTaken, TooManyHolds
 from booking.models import Booking, Calendar
 from booking.scheduling import HOLD_LIFE, HOLDS_PER_NETWORK, Guest
@@ -25,7 +25,7 @@ ADA_SHOUTING = Guest(name="Ada", email="ADA@example.org")
 
 
 def free(call_type, now, count=1):
-    return [slot.start for slot in scheduling.offered_slots(call_type, now=now)[:count]]
+    return [slot.start for slot in availability.offered_slots(call_type, now=now)[:count]]
 
 
 def send_from(client, visitor, address=DETAILS, **answers):

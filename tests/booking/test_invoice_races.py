@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError
 
-from booking import invoicing, scheduling
+from booking import availability, invoicing, scheduling
 from booking.models import Booking, Invoice, InvoiceSequence
 from booking.models.bookings import BookingQuerySet
 from booking.models.papers import InvoiceSequenceQuerySet
@@ -36,7 +36,7 @@ def _practice(transactional_db) -> None:
 def calls_to_bill(calendar: Any, now: datetime, number: int) -> list[Booking]:
     """Calls that were agreed on at the desk, and have taken place."""
     call_type = new_type(calendar)
-    starts = [slot.start for slot in scheduling.offered_slots(call_type, now=now)[:number]]
+    starts = [slot.start for slot in availability.offered_slots(call_type, now=now)[:number]]
     rows = [hold(call_type, now=now, start=start, guest=somebody()) for start in starts]
     for row in rows:
         scheduling.confirm(row, now=now)

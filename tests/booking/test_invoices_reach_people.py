@@ -171,7 +171,8 @@ def address(booking: Booking, invoice: Invoice) -> str:
 
 @pytest.fixture
 def invoice(paid, now) -> Invoice:
-    return invoicing.issue_for_deposit(paid.deposits.get(), now=now)
+    [invoice] = invoicing.write_owed(paid, now=now)
+    return invoice
 
 
 def test_the_guest_finds_all_papers_on_the_appointments_page(client, paid, invoice, now):

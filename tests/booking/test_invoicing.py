@@ -50,7 +50,8 @@ def paid(paid_type, stripe, now) -> Booking:
 
 @pytest.fixture
 def invoice(paid, now) -> Invoice:
-    return invoicing.issue_for_deposit(paid.deposits.get(), now=now)
+    [invoice] = invoicing.write_owed(paid, now=now)
+    return invoice
 
 
 def refused_by(constraint: str):
@@ -78,7 +79,6 @@ def test_the_whole_price_gets_a_plain_invoice(calendar, stripe, now):
 
 
 def test_one_payment_has_one_invoice_however_often_it_is_asked_for(paid, invoice, now):
-    assert invoicing.issue_for_deposit(paid.deposits.get(), now=now) == invoice
     assert invoicing.write_owed(paid, now=now) == []
     assert invoicing.write_all_owed(now=now) == 0
     assert Invoice.objects.count() == 1
@@ -94,14 +94,13 @@ def test_money_no_appointment_rests_on_gets_none_and_goes_back(paid_type, stripe
 
     assert not late.deposits.that_booked().exists()
     assert invoicing.write_all_owed(now=now) == 0
-    with pytest.raises(NothingToInvoice):
-        invoicing.issue_for_deposit(late.deposits.get(), now=now)
+    assert not Invoice.objects.exists()
 
 
 def test_a_small_business_shows_no_tax(paid, now):
     Practice.objects.update(vat_mode=Practice.VatMode.SMALL_BUSINESS)
 
-    invoice = invoicing.issue_for_deposit(paid.deposits.get(), now=now)
+    [invoice] = invoicing.write_owed(paid, now=now)
 
     assert (invoice.vat, invoice.net_cents, invoice.vat_cents) == ("small_business", 15000, 0)
 

@@ -10,7 +10,7 @@ from django.db.models import ProtectedError
 
 from booking.models import Booking, Calendar, CallType, DateOverride, Notification, WeeklyHours
 from booking.models.bookings import REFERENCE_LETTERS, new_reference
-from booking.models.calendar import RESERVED_SLUGS
+from booking.models.call_types import RESERVED_SLUGS
 from booking.slots import Window
 from tests.booking.conftest import NINE, new_type
 

@@ -38,6 +38,7 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from booking import (
+    availability,
     cancellation,
     checkout,
     deposits,
@@ -221,7 +222,7 @@ class MoneyMachine(RuleBasedStateMachine):
     @rule(pick=picks, choice=picks)
     def move(self, pick: int, choice: int) -> None:
         booking = self.one(self.confirmed(), pick)
-        offers = scheduling.offered_slots(booking.call_type, now=self.now, besides=booking)
+        offers = availability.offered_slots(booking.call_type, now=self.now, besides=booking)
         if offers:
             start = offers[choice % len(offers)].start
             there = f"/termin/verschieben/{mail.token(booking)}/zeit/{start:%Y%m%dT%H%M%SZ}/"
@@ -503,7 +504,7 @@ class MoneyMachine(RuleBasedStateMachine):
     def send_details(self, token: uuid.UUID, email: str, which: int, choice: int) -> None:
         call_type = self.types[which % 2]
         call_type.one_off = self.link if which % 6 == 0 else None
-        offers = scheduling.offered_slots(call_type, now=self.now)[:4]
+        offers = availability.offered_slots(call_type, now=self.now)[:4]
         if offers:
             way = self.link.address if call_type.one_off else call_type.address
             self.details(way, offers[choice % len(offers)].start, token, email)

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.urls import reverse
 
-from booking import public_holidays, scheduling, slots
+from booking import availability, public_holidays, scheduling, slots
 from booking.models import Calendar, DateOverride, FederalState
 from booking.slots import Reason
 from tests.booking.conftest import new_type
@@ -90,12 +90,12 @@ def test_a_time_on_a_holiday_is_refused_as_closed(calendar, now):
     call_type = new_type(in_state(calendar, "BE"), horizon_days=60)
     start = datetime(2027, 3, 26, 8, tzinfo=UTC)
 
-    reasons = {refusal.reason for refusal in scheduling.refusals(call_type, start=start, now=now)}
+    reasons = {refusal.reason for refusal in availability.refusals(call_type, start=start, now=now)}
 
     assert reasons == {Reason.CLOSED_BY_OVERRIDE}
     assert not [
         slot
-        for slot in scheduling.offered_slots(call_type, now=now)
+        for slot in availability.offered_slots(call_type, now=now)
         if slot.start.date() in (GOOD_FRIDAY, EASTER_MONDAY)
     ]
 

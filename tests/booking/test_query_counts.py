@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from booking import mail, scheduling
+from booking import availability, mail, scheduling
 from booking.models import CallType
 from booking.scheduling import Guest
 from booking.slots import Interval
@@ -24,7 +24,7 @@ ROWS = 30
 
 
 def last_offer(call_type: CallType, now) -> Interval:
-    return scheduling.offered_slots(call_type, now=now)[-1]
+    return availability.offered_slots(call_type, now=now)[-1]
 
 
 def month(client: Client, call_type: CallType, now) -> Callable[[], object]:
@@ -64,7 +64,7 @@ def confirming(client: Client, call_type: CallType, now) -> Callable[[], object]
 def test_as_many_queries_with_thirty_bookings_as_with_one(client, call_type, now, visit, status):
     counts: list[int] = []
     for rows in (1, ROWS):
-        for slot in scheduling.offered_slots(call_type, now=now)[: rows - len(counts)]:
+        for slot in availability.offered_slots(call_type, now=now)[: rows - len(counts)]:
             guest = Guest(name="Ada", email=f"{slot.start.timestamp():.0f}@example.org")
             scheduling.confirm(hold(call_type, now=now, start=slot.start, guest=guest), now=now)
         action = visit(client, call_type, now)
@@ -87,7 +87,7 @@ def test_holds_that_ran_out_cost_no_queries_either(call_type, now):
     early = now - timedelta(hours=1)
     counts: list[int] = []
     for rows in (1, ROWS):
-        for slot in scheduling.offered_slots(call_type, now=early)[:rows]:
+        for slot in availability.offered_slots(call_type, now=early)[:rows]:
             hold(
                 call_type,
                 now=early,

@@ -19,11 +19,12 @@ from django.db.transaction import on_commit
 from django.test import Client
 from django.urls import reverse
 
-from booking import cancellation, scheduling
+from booking import availability, cancellation, scheduling
+from booking.availability import DAY
 from booking.errors import SlotTaken
 from booking.models import Booking, Calendar, CallType, Notification
 from booking.models.bookings import BookingQuerySet
-from booking.scheduling import DAY, Guest
+from booking.scheduling import Guest
 from coaching_site import spam
 from tests.booking.conftest import NINE, hold, new_type, somebody
 
@@ -83,7 +84,7 @@ def kinds(results: list[object]) -> Counter[str]:
 
 def let_two_meet_after_the_check(monkeypatch) -> None:
     """Nobody locks, and nobody writes before the other has found the slot free."""
-    check, meeting = scheduling.check, Barrier(2)
+    check, meeting = availability.check, Barrier(2)
 
     def check_and_wait(*args: Any, **kwargs: Any) -> object:
         slot = check(*args, **kwargs)
@@ -230,7 +231,7 @@ def test_who_loses_is_offered_three_times_that_can_be_held(calendar, now, a_conn
     at_once(same_slot(calendar, now, 20))
     call_type = CallType.objects.get()
 
-    offers = scheduling.next_offers(call_type, now=now, after=NINE)
+    offers = availability.next_offers(call_type, now=now, after=NINE)
 
     assert len(offers) == 3
     for number, offer in enumerate(offers):
@@ -359,7 +360,7 @@ def test_two_holds_that_ran_out_cannot_both_be_confirmed(call_type, held, now):
 
 
 def test_one_address_at_many_times_at_once_holds_one(call_type, now, a_connection_each):
-    starts = [slot.start for slot in scheduling.offered_slots(call_type, now=now)[:20]]
+    starts = [slot.start for slot in availability.offered_slots(call_type, now=now)[:20]]
 
     results = at_once([partial(hold, call_type, start=start, now=now) for start in starts])
 
@@ -368,7 +369,7 @@ def test_one_address_at_many_times_at_once_holds_one(call_type, now, a_connectio
 
 
 def test_a_network_at_many_times_at_once_holds_five(call_type, now, a_connection_each):
-    starts = [slot.start for slot in scheduling.offered_slots(call_type, now=now)[:20]]
+    starts = [slot.start for slot in availability.offered_slots(call_type, now=now)[:20]]
 
     results = at_once(
         [

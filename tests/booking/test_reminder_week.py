@@ -19,7 +19,7 @@ from django.db import connection
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from booking import attendance, cancellation, scheduling, tasks
+from booking import attendance, availability, cancellation, scheduling, tasks
 from booking.forms import FOLLOWUP_CONSENT
 from booking.models import Booking, CallType, WeeklyHours
 from booking.scheduling import Guest
@@ -124,7 +124,7 @@ class Week:
 
     def somebody_books(self, call_types: list[CallType]) -> None:
         call_type = self.chance.choice(call_types)
-        offers = scheduling.offered_slots(call_type, now=self.now)
+        offers = availability.offered_slots(call_type, now=self.now)
         if not offers:
             return
         slot = self.chance.choice(offers)

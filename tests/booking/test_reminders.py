@@ -13,8 +13,8 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from booking import attendance, by_hand, cancellation, mail, scheduling
 from booking.forms import FOLLOWUP_CONSENT
-from booking.models import Booking, CallType, Notification, WeeklyHours
-from booking.models.bookings import FOLLOW_UP_LIFE
+from booking.models import Booking, CallType, Notification, WeeklyHours, unconfirmed
+from booking.models.notifications import FOLLOW_UP_LIFE
 from booking.tasks import MAILS, due_reminders, send_notification
 from pages.models import Practice
 from tests.booking.conftest import ADA, NINE, hold, new_type
@@ -425,8 +425,8 @@ def test_a_confirmation_that_is_minutes_old_is_on_its_way(call_type, mailbox, no
     soon = scheduling.confirm(hold(call_type, now=now), now=now)
     Booking.objects.update(confirmed_at=NINE - 9 * MINUTE)
 
-    assert not Booking.objects.unconfirmed(NINE).exists()
-    assert Booking.objects.unconfirmed(NINE + MINUTE).get() == soon
+    assert not unconfirmed(NINE).exists()
+    assert unconfirmed(NINE + MINUTE).get() == soon
 
 
 def test_whom_the_coach_entered_without_a_word_is_owed_no_confirmation(call_type, mailbox, now):
@@ -434,7 +434,7 @@ def test_whom_the_coach_entered_without_a_word_is_owed_no_confirmation(call_type
         call_type, start=NINE, guest=ADA, form_token=uuid.uuid4(), tell_guest=False, now=now
     )
 
-    assert not Booking.objects.unconfirmed(NINE).exists()
+    assert not unconfirmed(NINE).exists()
 
 
 # --- after the call ---------------------------------------------------------------------------

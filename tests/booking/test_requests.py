@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 
-from booking import by_hand, cancellation, diagnosis, mail, scheduling
+from booking import availability, by_hand, cancellation, diagnosis, mail, scheduling
 from booking.by_hand import Objections
 from booking.errors import RequestOver, SlotTaken
 from booking.models import Booking, CallType, Notification
@@ -358,6 +358,6 @@ def test_yes_and_withdrawal_at_once_end_in_one_state(asked, now):
 
 def test_the_days_of_a_request_show_it_taken(call_type, asked, now):
     span = dates_span(NINE.date(), NINE.date(), call_type.calendar.tz)
-    starts = [slot.start for slot in scheduling.offered_slots(call_type, now=now, within=span)]
+    starts = [slot.start for slot in availability.offered_slots(call_type, now=now, within=span)]
 
     assert NINE not in starts

@@ -7,7 +7,7 @@ import pytest
 from django.db import OperationalError, transaction
 from psycopg.errors import DeadlockDetected
 
-from booking import cancellation, scheduling
+from booking import availability, cancellation, scheduling
 from booking.errors import (
     AlreadyCancelled,
     HoldRanOut,
@@ -26,11 +26,11 @@ SECOND = timedelta(seconds=1)
 
 
 def starts(call_type, now, **more):
-    return [slot.start for slot in scheduling.offered_slots(call_type, now=now, **more)]
+    return [slot.start for slot in availability.offered_slots(call_type, now=now, **more)]
 
 
 def test_the_first_offers_are_the_coachs_hours_after_the_notice(call_type, now):
-    first = scheduling.next_offers(call_type, now=now)
+    first = availability.next_offers(call_type, now=now)
 
     assert [f"{slot.start:%d. %H:%M}" for slot in first] == ["02. 08:00", "02. 08:30", "02. 09:00"]
 
@@ -53,7 +53,7 @@ def test_an_override_replaces_the_weekly_plan(call_type, now):
         end=time(16),
     )
 
-    first = scheduling.next_offers(call_type, now=now)
+    first = availability.next_offers(call_type, now=now)
 
     assert [f"{slot.start:%d. %H:%M}" for slot in first] == ["04. 14:00", "04. 14:30", "08. 08:00"]
 
@@ -83,7 +83,7 @@ def test_a_month_of_slots_takes_one_query(call_type, now, django_assert_num_quer
         hold(call_type, now=now, start=start)
 
     with django_assert_num_queries(1):
-        scheduling.offered_slots(call_type, now=now)
+        availability.offered_slots(call_type, now=now)
 
 
 def test_a_hold_is_absent_for_others_and_there_for_its_guest(call_type, held, now):
@@ -257,7 +257,7 @@ def test_releasing_leaves_a_booked_call_alone(confirmed, now):
 def test_too_few_later_times_are_filled_up_with_earlier_ones(call_type, now):
     last = starts(call_type, now)[-1]
 
-    offers = scheduling.next_offers(call_type, now=now, after=last)
+    offers = availability.next_offers(call_type, now=now, after=last)
 
     assert [slot.start for slot in offers] == [
         last - timedelta(hours=1),
@@ -269,7 +269,7 @@ def test_too_few_later_times_are_filled_up_with_earlier_ones(call_type, now):
 def test_what_comes_past_the_lock_meets_the_constraint_and_the_same_sentence(
     call_type, held, now, monkeypatch
 ):
-    unaware = scheduling.check(call_type, start=HALF_PAST_NINE, now=now)
+    unaware = availability.check(call_type, start=HALF_PAST_NINE, now=now)
     monkeypatch.setattr(
         scheduling, "check", lambda *args, **kwargs: type(unaware)(held.start, held.end)
     )

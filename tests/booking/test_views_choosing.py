@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from booking import mail, scheduling
+from booking import availability, mail
 from booking.models import CallType, DateOverride
 from coaching_site import inlined
 from tests.booking.conftest import BEN, NINE, hold, new_type, somebody
@@ -53,7 +53,7 @@ def test_nothing_after_the_horizon_is_said_in_a_sentence(client, call_type):
 def test_the_month_takes_two_queries_and_the_practice(
     client, call_type, now, bookings, django_assert_num_queries
 ):
-    for slot in scheduling.offered_slots(call_type, now=now)[:bookings]:
+    for slot in availability.offered_slots(call_type, now=now)[:bookings]:
         hold(call_type, guest=somebody(), now=now, start=slot.start)
 
     with django_assert_num_queries(3):
@@ -162,7 +162,9 @@ def test_choosing_is_for_reading_only(client, call_type, address):
 
 
 def test_the_next_free_time_is_a_direct_link(client, call_type, now):
-    hold(call_type, guest=BEN, start=scheduling.offered_slots(call_type, now=now)[0].start, now=now)
+    hold(
+        call_type, guest=BEN, start=availability.offered_slots(call_type, now=now)[0].start, now=now
+    )
 
     html = page(client, "/termin/?tz=Asia/Kathmandu")
 

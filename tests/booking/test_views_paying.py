@@ -14,7 +14,7 @@ from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
 
-from booking import cancellation, checkout, mail, scheduling, stripe_gateway
+from booking import availability, cancellation, checkout, mail, scheduling, stripe_gateway
 from booking.models import Alarm, Booking, Deposit, Refund
 from coaching_site import spam
 from pages.models import Practice
@@ -559,7 +559,7 @@ def test_the_booked_page_keeps_the_terms_in_sight(client, booked):
 
 
 def test_moving_says_that_the_payment_goes_along(client, booked, now):
-    scheduling.check(booked.call_type, start=NINE + timedelta(days=1), now=now)
+    availability.check(booked.call_type, start=NINE + timedelta(days=1), now=now)
 
     days = words(client.get(address("verschieben", booked)))
     asked = words(client.get(f"{address('verschieben', booked)}zeit/20270304T080000Z/"))

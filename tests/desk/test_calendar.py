@@ -11,7 +11,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.urls import reverse
 
-from booking import agenda, blocking, scheduling
+from booking import agenda, availability, blocking, scheduling
 from booking.agenda import Day, Entry, Kind
 from booking.models import Block, Booking, BusyFeed, BusyTime, Calendar, DateOverride
 from booking.scheduling import Guest
@@ -237,7 +237,7 @@ def test_next_week_is_blocked_in_three_clicks_from_the_calendar(desk, call_type,
     assert "Darin bleibt ein Gespräch: Ada Müller" in words(done)
     staying.refresh_from_db()
     assert staying.is_confirmed
-    days = {slot.start.date() for slot in scheduling.offered_slots(call_type, now=now)}
+    days = {slot.start.date() for slot in availability.offered_slots(call_type, now=now)}
     assert not [day for day in days if date(2027, 3, 8) <= day <= date(2027, 3, 14)]
     assert Change.objects.get(table="booking_block").who == "coach"
 

@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from booking import deposits, invoicing, scheduling
+from booking import availability, deposits, invoicing, scheduling
 from booking.models import (
     Alarm,
     Booking,
@@ -359,7 +359,7 @@ def test_the_first_page_takes_few_queries_however_much_there_is(
     pay_and_bill(paid_type, stripe, now)
     before = queries(helper, INDEX)
     confirmed = {"status": "confirmed", "confirmed_at": now, "held_until": None}
-    for slot in scheduling.offered_slots(paid_type, now=now)[:12]:
+    for slot in availability.offered_slots(paid_type, now=now)[:12]:
         booking = hold(paid_type, now=now, start=slot.start, guest=somebody())
         Booking.objects.filter(pk=booking.pk).update(deposit_waived=True, **confirmed)
         declare(now, message=str(slot.start))
