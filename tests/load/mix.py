@@ -215,7 +215,7 @@ def _text_of(message: bytes | None) -> str:
         return ""
     parsed = email_package.message_from_bytes(message, policy=policy.default)
     assert isinstance(parsed, EmailMessage)
-    return mail_server.text(parsed)
+    return str(mail_server.text(parsed))
 
 
 @dataclass(frozen=True)
