@@ -310,10 +310,12 @@ def release(booking: Booking, *, now: datetime) -> Booking:
 def free_expired_holds(*, now: datetime) -> int:
     """Tidy up after guests who did not come back, and tell both sides of unanswered requests.
 
-    Nobody waits for it: holds and requests end by their time.
+    Nobody waits for it: holds and requests end by their time. A calendar where nothing ran out is
+    not even locked.
     """
     freed = 0
-    for calendar in Calendar.objects.all():
+    ran_out = Booking.objects.hold_ran_out(now) | Booking.objects.requests_ran_out(now)
+    for calendar in Calendar.objects.filter(pk__in=ran_out.values("calendar")):
         with alone_in(calendar):
             freed += _free_expired_holds(calendar, now=now)
     return freed

@@ -226,6 +226,19 @@ def test_the_job_ends_holds_whose_guests_did_not_come_back(call_type, now, clock
     assert booking.status == "expired"
 
 
+def test_calendars_where_nothing_ran_out_cost_the_job_nothing(
+    call_type, now, django_assert_num_queries
+):
+    Calendar.objects.bulk_create(Calendar(name=f"Kalender {number}") for number in range(20))
+    hold(call_type, now=now)
+
+    with django_assert_num_queries(1):
+        assert scheduling.free_expired_holds(now=now) == 0
+    # The question, a transaction in one calendar, its lock, its requests and its holds.
+    with django_assert_num_queries(6):
+        assert scheduling.free_expired_holds(now=now + HOLD_LIFE) == 1
+
+
 # --- so many tries an hour ---
 
 
