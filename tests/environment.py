@@ -35,6 +35,7 @@ DEFAULTS = {
     "STRIPE_WEBHOOK_SECRET": "",
     "BACKUP_RECIPIENTS": "",
     "BACKUP_FOLDER": "",
+    "BACKUP_COPY_URL": "",
 }
 
 
