@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from django.conf import settings
@@ -85,6 +86,7 @@ def _existing(path: Path) -> Path:
     return next(each for each in (path.resolve(), *path.resolve().parents) if each.exists())
 
 
+@cache
 def _database_folder() -> Path | None:
     """Where Postgres keeps its files; None where it is on another machine or does not say."""
     if connection.settings_dict["HOST"] not in LOCAL_HOSTS:
