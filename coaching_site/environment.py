@@ -5,9 +5,11 @@ Every variable is listed and explained in `.env.example`.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parseaddr
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -29,6 +31,8 @@ NO_REPLY = re.compile(r"(do)?-?not?-?reply@", re.IGNORECASE)
 # Secret and restricted keys (https://docs.stripe.com/keys).
 LIVE_KEYS = ("sk_live_", "rk_live_")
 TEST_KEYS = ("sk_test_", "rk_test_")
+# The kinds of host keys that are in use (RFC 4253, RFC 5656, RFC 8709).
+HOST_KEY_TYPE = re.compile(r"ssh-rsa|ssh-ed25519|ecdsa-sha2-nistp(256|384|521)")
 
 
 @dataclass(frozen=True)
@@ -75,11 +79,31 @@ class Hearing:
 
 
 @dataclass(frozen=True)
+class Copying:
+    """The other host that backups are carried to by SFTP. An empty host means: there is none."""
+
+    host: str = ""
+    port: int = 22
+    user: str = ""
+    password: str = field(default="", repr=False)
+    # Relative to where its user comes in unless it begins with a slash.
+    folder: str = ""
+    # Where the private key is that opens it; empty means that the password does.
+    key_file: str = ""
+    # The kind of its host key, and the key itself (RFC 4253 § 6.6).
+    host_key_type: str = ""
+    host_key: bytes = b""
+    # Whether copies that are too old are deleted from here, or by that host.
+    deletes_old: bool = True
+
+
+@dataclass(frozen=True)
 class BackingUp:
     """Who may read backups, as public keys, and where they are put. No key means: there are none."""
 
     recipients: list[str]
     folder: str
+    copying: Copying
 
 
 @dataclass(frozen=True)
@@ -343,7 +367,9 @@ def _paying(env: Env, profile: str) -> Paying:
 def _backing_up(env: Env) -> BackingUp:
     listed: list[str] = env.list("BACKUP_RECIPIENTS", [])
     return BackingUp(
-        [_recipient(key.strip()) for key in listed if key.strip()], env.str("BACKUP_FOLDER", "")
+        [_recipient(key.strip()) for key in listed if key.strip()],
+        env.str("BACKUP_FOLDER", ""),
+        _copying(env),
     )
 
 
@@ -362,6 +388,64 @@ def _recipient(key: str) -> str:
             "as `manage.py backup --new-key` prints them, with commas between."
         ) from None
     return key
+
+
+def _copying(env: Env) -> Copying:
+    """Where backups are carried to. No sentence repeats a value: the address may hold a password."""
+    url, key_file = env.str("BACKUP_COPY_URL", ""), env.str("BACKUP_COPY_KEY", "")
+    if not url:
+        return Copying()
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 22
+    except ValueError:
+        parts, port = urlsplit(""), 22
+    folder = unquote(parts.path).rstrip("/")
+    if not (parts.scheme == "sftp" and parts.hostname and parts.username and folder):
+        raise ImproperlyConfigured(
+            "BACKUP_COPY_URL must look like sftp://user@host:22/folder, or sftp://user:password@host/"
+            "folder, with special characters of user and password in percent encoding."
+        )
+    if bool(parts.password) == bool(key_file):
+        raise ImproperlyConfigured(
+            "The host of BACKUP_COPY_URL is opened either by the private key in the file that "
+            "BACKUP_COPY_KEY names or by a password in the address; give one of the two."
+        )
+    host_key_type, host_key = _host_key(env.str("BACKUP_COPY_HOST_KEY", ""))
+    return Copying(
+        host=parts.hostname,
+        port=port,
+        user=unquote(parts.username),
+        password=unquote(parts.password or ""),
+        folder=folder.removeprefix("/~/"),
+        key_file=key_file,
+        host_key_type=host_key_type,
+        host_key=host_key,
+        deletes_old=env.bool("BACKUP_COPY_DELETE_OLD", True),
+    )
+
+
+def _host_key(line: str) -> tuple[str, bytes]:
+    """The kind and the bytes of a key, as `ssh-keyscan` prints it, with the host before it or not."""
+    kind, key = "", b""
+    words = [word for word in line.split() if not word.startswith("#")]
+    for place, word in enumerate(words[:2]):
+        if HOST_KEY_TYPE.fullmatch(word) and len(words) > place + 1:
+            kind, key = word, _from_base64(words[place + 1])
+    # The bytes begin with the same name, after its length (RFC 4253 § 6.6).
+    if not kind or not key.startswith(len(kind).to_bytes(4, "big") + kind.encode()):
+        raise ImproperlyConfigured(
+            "BACKUP_COPY_HOST_KEY must be one line as `ssh-keyscan HOST` prints it, like „host "
+            "ssh-ed25519 AAAA…“: without it nobody knows to whom the backups go."
+        )
+    return kind, key
+
+
+def _from_base64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        return b""
 
 
 def _is_loopback(url: str) -> bool:

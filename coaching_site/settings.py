@@ -142,6 +142,8 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 # Public keys: who may read backups. The host that writes them need not be able to.
 BACKUP_RECIPIENTS = ENV.backing_up.recipients
 BACKUP_FOLDER = BASE_DIR / (ENV.backing_up.folder or DATA_DIR / "backups")
+# Another host they are carried to.
+BACKUP_COPY = ENV.backing_up.copying
 
 # --- mail -----------------------------------------------------------------------------------
 MAIL_FOLDER = DATA_DIR / "mail"
@@ -261,6 +263,8 @@ LOGGING = logs.configuration(
         # A page that is not there is the visitor's business, not a warning.
         "django.request": {"level": "ERROR"},
         "procrastinate": {"level": "WARNING"},
+        # It writes what the host of backups says, and who signs in there.
+        "paramiko": {"level": "CRITICAL"},
         # At DEBUG the library writes names and addresses of those who pay.
         "stripe": {"level": "WARNING"},
         # It tells every table of every font it cuts down for a paper.

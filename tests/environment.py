@@ -34,6 +34,7 @@ DEFAULTS = {
     "STRIPE_WEBHOOK_SECRET": "",
     "BACKUP_RECIPIENTS": "",
     "BACKUP_FOLDER": "",
+    "BACKUP_COPY_URL": "",
 }
 
 

@@ -152,6 +152,8 @@ FLOORS = {
         "mail_register",
         "mail_samples",
         "long_work",
+        "alarms",
+        "upkeep",
     ),
     5: ("forms", "import_forms", "issue_forms", "native_fields", "calendar_forms", "mail_forms"),
     6: (

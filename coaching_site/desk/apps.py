@@ -10,6 +10,7 @@ class DeskConfig(AppConfig):
 
     def ready(self) -> None:
         from coaching_site.desk import checks  # noqa: F401  (registers the deployment check)
+        from coaching_site.desk.backups import checks as of_backups  # noqa: F401
 
 
 class DeskAdminConfig(apps.AdminConfig):

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.urls import reverse
 
 from booking.models import Notification
 from coaching_site import jobs
+from coaching_site.desk import upkeep
 from coaching_site.desk.backups import folder
 from coaching_site.desk.matters import Matter, Urgency, Way, when
 from coaching_site.desk.questions import Answer, Question
@@ -134,3 +136,28 @@ def late_backup(user: User | AnonymousUser, *, now: datetime) -> Iterator[Matter
         (Way(f"{reverse('admin:set_up')}#backups", "Was zu tun ist"),),
         f"zuletzt {when(newest)}" if newest else "noch nie",
     )
+
+
+def waiting_copies(user: User | AnonymousUser, *, now: datetime) -> Iterator[Matter]:
+    """That a backup waits to be carried to the other host, although there is one."""
+    if not user.has_perm("pages.change_practice") or not folder.waits_to_be_carried(now=now):
+        return
+    carried = folder.newest_carried()
+    yield Matter(
+        "Die letzte Sicherung liegt nur auf dem Server; auf den anderen Rechner kam sie nicht.",
+        Urgency.SOON,
+        (Way(f"{reverse('admin:set_up')}#backups", "Was zu tun ist"),),
+        f"dort zuletzt die von {when(folder.taken_at(Path(carried)))}" if carried else "noch nie",
+    )
+
+
+def full_disks(user: User | AnonymousUser) -> Iterator[Matter]:
+    """That a disk of the server is nearly full."""
+    if not user.has_perm("pages.change_practice"):
+        return
+    for disk in upkeep.full_disks():
+        yield Matter(
+            f"Auf dem Server wird der Platz knapp; sag es dem, der ihn betreibt. {disk.told}.",
+            Urgency.NOW,
+            (),
+        )

@@ -46,6 +46,46 @@ def send_backup_failed(reason: str, *, newest: str) -> None:
     )
 
 
+def send_backup_copy_failed(reason: str, *, newest: str) -> None:
+    """To the coach: no newer backup than that is on the other host. `newest` may be empty."""
+    mail.send(
+        "desk/mail/backup_copy_failed",
+        to=settings.COACH_EMAIL,
+        context={"reason": reason, "newest": newest},
+        key=f"desk.backup_copy_failed:{newest}",
+    )
+
+
+def send_disk_full(reason: str, *, holds: str) -> None:
+    """To the coach: which disk is nearly full, by what lies on it."""
+    mail.send(
+        "desk/mail/disk_full",
+        to=settings.COACH_EMAIL,
+        context={"reason": reason},
+        key=f"desk.disk_full:{holds}",
+    )
+
+
+def send_jobs_failed(numbers: list[int], *, tasks: list[str]) -> None:
+    """To the coach: which jobs were given up, by number and name."""
+    mail.send(
+        "desk/mail/jobs_failed",
+        to=settings.COACH_EMAIL,
+        context={"numbers": numbers, "tasks": tasks},
+        key=f"desk.jobs_failed:{numbers[-1]}",
+    )
+
+
+def send_jobs_overdue(*, now: datetime) -> None:
+    """To the coach: jobs wait that should long have begun."""
+    mail.send(
+        "desk/mail/jobs_overdue",
+        to=settings.COACH_EMAIL,
+        context={},
+        key=f"desk.jobs_overdue:{now.isoformat()}",
+    )
+
+
 def send_person_request_due_soon(request: PersonRequest) -> None:
     """To the coach: what somebody asked for must be done in a few days. It names nobody."""
     page = reverse("admin:desk_personrequest_change", args=[request.pk])

@@ -468,6 +468,38 @@ def _to_the_coach() -> Iterator[Mail]:
         lambda _: desk_mail.send_backup_failed(samples.TROUBLE, newest=""),
     )
     yield Mail(
+        "desk.backup_copy_failed",
+        "Sicherung nicht fortgetragen",
+        of,
+        coach,
+        "Wenn eine Sicherung nicht auf den anderen Rechner kam.",
+        lambda _: desk_mail.send_backup_copy_failed(samples.TROUBLE, newest=""),
+    )
+    yield Mail(
+        "desk.disk_full",
+        "Platte fast voll",
+        of,
+        coach,
+        "Wenn auf einer Platte des Servers weniger als ein Zehntel oder weniger als 1 GB frei ist.",
+        lambda _: desk_mail.send_disk_full(samples.FULL_DISK, holds=""),
+    )
+    yield Mail(
+        "desk.jobs_failed",
+        "Aufträge aufgegeben",
+        of,
+        coach,
+        "Wenn etwas, das im Hintergrund geschieht, auch nach vielen Versuchen misslang.",
+        lambda _: desk_mail.send_jobs_failed([samples.NONE], tasks=["booking.send_refund (1)"]),
+    )
+    yield Mail(
+        "desk.jobs_overdue",
+        "Aufträge bleiben liegen",
+        of,
+        coach,
+        "Wenn Aufträge im Hintergrund seit einer Stunde warten.",
+        lambda now: desk_mail.send_jobs_overdue(now=now),
+    )
+    yield Mail(
         "desk.test",
         "Testmail",
         of,

@@ -42,6 +42,7 @@ GUEST, READER, STRANGER = "gast@example.org", "abo@example.org", "jemand@example
 REFERENCE = "BEISPIEL"
 LINK = "beispiel"
 TROUBLE = "Hier steht, woran es liegt."
+FULL_DISK = "Datenbank, Sicherungen: noch 512 MB frei"
 PRICE, PAID = 300_00, 150_00
 IN_TWO_WEEKS, HOUR = timedelta(days=14), timedelta(hours=1)
 

@@ -345,6 +345,8 @@ def _backups(now: datetime) -> Step:
         lacks.append("BACKUP_RECIPIENTS ist leer: Es wird nichts gesichert.")
     elif folder.is_late(now=now):
         lacks.append("Seit mehr als einem Tag kam keine Sicherung zustande.")
+    elif folder.waits_to_be_carried(now=now):
+        lacks.append("Die letzte kam nicht auf den anderen Rechner.")
     zone = timezone.get_default_timezone()
     return Step(
         "backups",

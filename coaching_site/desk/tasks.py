@@ -10,7 +10,7 @@ from procrastinate.contrib.django import app
 
 from booking.models import Booking
 from coaching_site import jobs, limits
-from coaching_site.desk import long_work, mail, people, retention
+from coaching_site.desk import long_work, mail, people, retention, upkeep
 from coaching_site.desk.backups import nightly
 from coaching_site.desk.models import PersonLink, PersonRequest
 from newsletter import addresses, quotas, subscriptions
@@ -52,6 +52,62 @@ def back_up(timestamp: int) -> None:
 def warn_of_failed_backup(*, newest: str, reason: str) -> None:
     """Tell the coach that there is no newer backup than that."""
     mail.send_backup_failed(reason, newest=newest)
+
+
+# Put in after each backup; looked at again towards the morning, should the line have been down.
+@app.periodic(cron="53 4,6 * * *")
+@app.task(name=nightly.COPY, queueing_lock=nightly.COPY, lock=nightly.COPY)
+def copy_backups(timestamp: int) -> None:
+    """Carry backups to the other host, if there is one."""
+    del timestamp
+    if settings.BACKUP_COPY.host:
+        nightly.carry(now=timezone.now())
+
+
+@app.task(name=nightly.COPY_ALARM, retry=jobs.PATIENT)
+def warn_of_failed_copy(*, newest: str, reason: str) -> None:
+    """Tell the coach that no newer backup than that was carried to the other host."""
+    mail.send_backup_copy_failed(reason, newest=newest)
+
+
+@app.periodic(cron="7 6 * * *")
+@app.task(name="desk.look_after_the_house", queueing_lock="desk.look_after_the_house")
+def look_after_the_house(timestamp: int) -> None:
+    """See whether disks are full, jobs were given up, nights went by without a backup."""
+    del timestamp
+    now = timezone.now()
+    nightly.warn_when_late(now=now)
+    upkeep.warn_of_full_disks()
+    upkeep.warn_of_failed_jobs(now=now)
+
+
+@app.periodic(cron="29 * * * *")
+@app.task(name="desk.look_at_the_queue", queueing_lock="desk.look_at_the_queue")
+def look_at_the_queue(timestamp: int) -> None:
+    """See whether jobs wait that should long have begun."""
+    del timestamp
+    upkeep.warn_of_overdue_jobs(now=timezone.now())
+
+
+@app.task(name=upkeep.DISK_ALARM, retry=jobs.PATIENT)
+def warn_of_full_disk(*, holds: str, reason: str) -> None:
+    """Tell the coach which disk is nearly full."""
+    mail.send_disk_full(reason, holds=holds)
+
+
+@app.task(name=upkeep.FAILED_ALARM, retry=jobs.PATIENT)
+def warn_of_failed_jobs(*, numbers: list[int], tasks: list[str]) -> None:
+    """Tell the coach which jobs were given up."""
+    mail.send_jobs_failed(numbers, tasks=tasks)
+
+
+@app.task(name=upkeep.OVERDUE_ALARM, retry=jobs.PATIENT)
+def warn_of_overdue_jobs(*, reason: str) -> None:
+    """Tell the coach that jobs wait in vain, unless they have begun by now."""
+    del reason
+    now = timezone.now()
+    if upkeep.overdue_jobs(now).exists():
+        mail.send_jobs_overdue(now=now)
 
 
 @app.task(name="desk.send_person_link", retry=jobs.PATIENT)

@@ -137,6 +137,8 @@ def page(user: Who, *, now: datetime) -> Today:
             user, practice=practice, texts=texts, is_live=settings.STRIPE_IS_LIVE
         ),
         *attention.late_backup(user, now=now),
+        *attention.waiting_copies(user, now=now),
+        *attention.full_disks(user),
     ]
     return Today(
         day=timezone.localdate(now),

@@ -25,6 +25,7 @@ from booking.models import (
 from booking.models.withdrawals import GERMAN_TIME, PAY_BACK_WITHIN
 from booking.models.withdrawals import WARN_BEFORE as REFUND_WARNING
 from coaching_site import german
+from coaching_site.desk import upkeep
 from coaching_site.desk.matters import Matter, Urgency, Way, when
 from coaching_site.desk.models import WARN_BEFORE as REQUEST_WARNING
 from coaching_site.desk.models import PersonRequest
@@ -150,6 +151,33 @@ def _unpaid_invoices(answer: Answer, now: datetime) -> Matter:
         Urgency.WHEN_YOU_CAN,
         (_way(Invoice, answer, "Ansehen", f"stand={Invoice.State.OPEN}"),),
         f"fällig war {german.short_date(answer.earliest.date())}" if answer.earliest else "",
+    )
+
+
+def _failed_jobs(answer: Answer, now: datetime) -> Matter:
+    """Nothing at the desk mends them; the mail about it says what does."""
+    return Matter(
+        _said(
+            answer,
+            "Ein Auftrag im Hintergrund ist endgültig misslungen; sag es dem, der den Server betreibt.",
+            "{} Aufträge im Hintergrund sind endgültig misslungen; sag es dem, der den Server betreibt.",
+        ),
+        Urgency.SOON,
+        (),
+        "in den letzten sieben Tagen",
+    )
+
+
+def _overdue_jobs(answer: Answer, now: datetime) -> Matter:
+    return Matter(
+        _said(
+            answer,
+            "Ein Auftrag im Hintergrund bleibt liegen; sag es dem, der den Server betreibt.",
+            "{} Aufträge im Hintergrund bleiben liegen; sag es dem, der den Server betreibt.",
+        ),
+        Urgency.NOW,
+        (),
+        "seit mehr als einer Stunde",
     )
 
 
@@ -332,6 +360,8 @@ WATCHES: dict[str, Watch] = {
         _inbox,
         "failing_since",
     ),
+    "failed_jobs": Watch("pages.change_practice", upkeep.failed_jobs, _failed_jobs),
+    "overdue_jobs": Watch("pages.change_practice", upkeep.overdue_jobs, _overdue_jobs),
     "uncertain": Watch("newsletter.view_issue", _with_uncertain_mails, _uncertain),
     "unpaid_invoices": Watch("booking.view_invoice", _overdue_invoices, _unpaid_invoices, "due_on"),
 }

@@ -109,3 +109,67 @@ class RowsMissing(BackupError):
             "Nach dem Zurückspielen hat nicht jede Tabelle so viele Zeilen wie gesichert wurden: "
             f"{', '.join(tables)}."
         )
+
+
+class AlreadyCopying(BackupError):
+    message = "Die Sicherungen werden gerade schon auf den anderen Rechner getragen."
+
+
+class NoCopyHost(BackupError):
+    message = "BACKUP_COPY_URL ist leer: Es gibt keinen anderen Rechner für Sicherungen."
+
+
+class CopyKeyUnreadable(BackupError):
+    message = (
+        "In der Datei, die BACKUP_COPY_KEY nennt, steht kein privater Schlüssel, den die Seite lesen "
+        "kann. Sie muss ihr gehören, und der Schlüssel darf kein Passwort haben."
+    )
+
+
+class HostKeyWrong(BackupError):
+    message = (
+        "Der andere Rechner hat nicht den Schlüssel, der in BACKUP_COPY_HOST_KEY steht; es wurde nichts "
+        "hingeschickt. Frag seinen Anbieter, ob er ihn gewechselt hat, bevor du den neuen einträgst."
+    )
+
+
+class LoginRefused(BackupError):
+    message = (
+        "Der andere Rechner lässt den Benutzer aus BACKUP_COPY_URL nicht herein. Stimmt das Passwort, "
+        "und kennt er den Schlüssel, der zu BACKUP_COPY_KEY gehört?"
+    )
+
+
+class LineBroken(BackupError):
+    """The only one that may pass by itself."""
+
+    message = "Der andere Rechner antwortet nicht, oder die Leitung brach ab."
+
+
+class CopyRefused(BackupError):
+    message = (
+        "Der andere Rechner nimmt die Datei nicht an. Ist dort noch Platz, gibt es den Ordner, und darf "
+        "der Benutzer darin schreiben?"
+    )
+
+
+class NotArrivedWhole(BackupError):
+    message = (
+        "Eine Sicherung kam nicht so an, wie sie abgeschickt wurde; sie gilt dort nicht. Ist auf dem "
+        "anderen Rechner noch Platz?"
+    )
+
+
+class CopyDamaged(BackupError):
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"Die Kopie {name} auf dem anderen Rechner ist beschädigt, und hier gibt es sie nicht mehr. "
+            "Lass seine Platte prüfen; jüngere Kopien sind davon nicht betroffen."
+        )
+
+
+class NoSuchCopy(BackupError):
+    message = (
+        "Auf dem anderen Rechner gibt es keine ganze Sicherung dieses Namens. "
+        "`manage.py backup --list-copies` zeigt, welche es gibt."
+    )

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import transaction
 
 from coaching_site import periods
-from coaching_site.desk.backups.errors import AlreadyRunning
+from coaching_site.desk.backups.errors import AlreadyRunning, BackupError
 
 # The time in UTC, as in RFC 3339 but without colons, which not every file system takes.
 NAME = re.compile(r"backup-(\d{4}-\d\d-\d\dT\d{6}Z)\.tar\.age")
@@ -28,6 +28,12 @@ UNFINISHED = ".unfinished-"
 NEXT_LOOK = timedelta(days=1)
 # One is made each night, and takes its time; after this long a night went by without.
 LATE = timedelta(hours=30)
+# After that long somebody hears of it even though none has failed.
+MUCH_TOO_LATE = timedelta(days=2)
+# One that has waited for so long should have been carried to the other host.
+CARRIED_WITHIN = timedelta(hours=12)
+# Says which is the newest that the other host has whole.
+CARRIED = ".carried"
 
 
 def path() -> Path:
@@ -55,10 +61,40 @@ def newest_at() -> datetime | None:
     return next(map(taken_at, backups()), None)
 
 
+def newest_name() -> str:
+    """The newest one's name, or nothing."""
+    return next((file.name for file in backups()), "")
+
+
 def is_late(*, now: datetime) -> bool:
     """Whether backups are set up, and the night that should have brought one is over."""
     newest = newest_at()
     return bool(settings.BACKUP_RECIPIENTS) and (newest is None or newest < now - LATE)
+
+
+def newest_carried() -> str:
+    """The name of the newest that was carried to the other host, or nothing."""
+    note = path() / CARRIED
+    return note.read_text().strip() if note.is_file() else ""
+
+
+def note_carried(name: str) -> None:
+    unfinished = path() / f"{UNFINISHED}{CARRIED}"
+    unfinished.write_text(f"{name}\n")
+    unfinished.rename(path() / CARRIED)
+
+
+def waits_to_be_carried(*, now: datetime) -> bool:
+    """Whether one has waited for long, although there is another host to carry it to."""
+    if not settings.BACKUP_COPY.host:
+        return False
+    carried = newest_carried()
+    return any(file.name > carried and taken_at(file) < now - CARRIED_WITHIN for file in backups())
+
+
+def first_kept(now: datetime) -> datetime:
+    """What was made before goes, for it would be too old when the next night comes."""
+    return periods.BACKUPS.first_kept(now) + NEXT_LOOK
 
 
 def checksum_of(file: Path) -> Path:
@@ -81,15 +117,22 @@ def sha256(file: Path) -> str:
 @contextmanager
 def locked() -> Iterator[Path]:
     """The folder, for one writer; rests of a killed one are gone. Raises AlreadyRunning and OSError."""
-    path().mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (path() / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyRunning from None
+    with only_one(".lock", AlreadyRunning):
         for rest in path().glob(f"{UNFINISHED}*"):
             rest.unlink()
         yield path()
+
+
+@contextmanager
+def only_one(name: str, otherwise: type[BackupError]) -> Iterator[None]:
+    """Hold the lock of that name in the folder, or raise that error. Ends with its process."""
+    path().mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (path() / name).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise otherwise from None
+        yield
 
 
 def publish(unfinished: Path, file: Path, *, sha256: str) -> None:
@@ -110,8 +153,7 @@ def forget_old(*, now: datetime) -> int:
 
     They go when the transaction around this is committed, so that a rehearsal keeps them.
     """
-    first_kept = periods.BACKUPS.first_kept(now) + NEXT_LOOK
-    old = [file for file in backups() if taken_at(file) < first_kept]
+    old = [file for file in backups() if taken_at(file) < first_kept(now)]
     kept = next((file for file in backups() if is_good(file)), None) if old else None
     gone = [file for file in old if file != kept]
     for file in gone:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import uuid
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -138,3 +139,14 @@ def environment_for(database: Database) -> dict[str, str]:
 
 def names(of: Path) -> list[str]:
     return sorted(file.name for file in of.iterdir() if file.name != ".lock")
+
+
+def older(days: float, now: datetime, *, good: bool = True, size: int = 100) -> Path:
+    """A file that looks like a backup of so many days ago."""
+    folder.path().mkdir(parents=True, exist_ok=True)
+    file = folder.path() / folder.name(now - timedelta(days=days))
+    file.write_bytes(os.urandom(size))
+    folder.checksum_of(file).write_text(f"{folder.sha256(file)}  {file.name}\n")
+    if not good:
+        file.write_bytes(b"cut off")
+    return file

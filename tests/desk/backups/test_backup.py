@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -31,7 +30,7 @@ from coaching_site.desk.backups.errors import (
     ProgramMissing,
 )
 from tests import mail_server
-from tests.desk.backups.conftest import environment_for, names
+from tests.desk.backups.conftest import environment_for, names, older
 from tests.running_site import ROOT, wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("backups")]
@@ -182,16 +181,6 @@ def test_killed_in_the_middle_it_leaves_no_file_with_a_good_name(filled, now, se
 
 
 # --- what goes, and what stays -----------------------------------------------------------------
-
-
-def older(days: float, now: datetime, *, good: bool = True) -> Path:
-    folder.path().mkdir(parents=True, exist_ok=True)
-    file = folder.path() / folder.name(now - timedelta(days=days))
-    file.write_bytes(os.urandom(100))
-    folder.checksum_of(file).write_text(f"{folder.sha256(file)}  {file.name}\n")
-    if not good:
-        file.write_bytes(b"cut off")
-    return file
 
 
 def test_no_backup_is_older_than_thirty_days_when_the_next_night_comes(now):

@@ -8,20 +8,31 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from coaching_site.desk.backups import keys, writing
+from coaching_site.desk.backups import copying, keys, nightly, writing
 from coaching_site.desk.backups.errors import BackupError
 
 
 class Command(BaseCommand):
     help = (
         "Writes database and media, encrypted for BACKUP_RECIPIENTS, into one file with a checksum "
-        "beside it, and deletes what is older than the privacy notice allows. Runs by itself every "
-        "night; safe to repeat."
+        "beside it, and deletes what is older than the privacy notice allows. The worker then carries it "
+        "to the host of BACKUP_COPY_URL. Runs by itself every night; safe to repeat."
     )
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
+        instead = parser.add_mutually_exclusive_group()
+        instead.add_argument(
+            "--copy",
+            action="store_true",
+            help="make none; carry at once what the host of BACKUP_COPY_URL lacks",
+        )
+        instead.add_argument(
+            "--list-copies",
+            action="store_true",
+            help="make none; list those on that host, newest first",
+        )
+        instead.add_argument(
             "--new-key",
             metavar="FILE",
             type=Path,
@@ -32,6 +43,10 @@ class Command(BaseCommand):
         try:
             if options["new_key"]:
                 self._make_key(options["new_key"])
+            elif options["copy"]:
+                self._copy()
+            elif options["list_copies"]:
+                self._list_copies()
             else:
                 self._back_up()
         except BackupError as error:
@@ -49,3 +64,13 @@ class Command(BaseCommand):
         file = writing.back_up(now=timezone.now())
         megabytes = file.stat().st_size / 1_000_000
         self.stdout.write(f"{file} ({megabytes:.1f} MB)")
+        nightly.start_carrying()
+
+    def _copy(self) -> None:
+        carried = copying.carry(now=timezone.now())
+        self.stdout.write(f"sent={carried.sent} there={carried.there} gone={carried.gone}")
+
+    def _list_copies(self) -> None:
+        for copy in copying.copies():
+            state = "" if copy.is_whole else "  unvollständig"
+            self.stdout.write(f"{copy.name} ({copy.size / 1_000_000:.1f} MB){state}")

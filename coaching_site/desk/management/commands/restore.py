@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from booking.models import InvoiceSequence
-from coaching_site.desk.backups import database, keys, restoring
+from coaching_site.desk.backups import copying, database, keys, restoring
 from coaching_site.desk.backups.errors import BackupError
 from coaching_site.desk.backups.restoring import Restored
 from newsletter.models import Issue
@@ -43,7 +44,13 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", nargs="?", type=Path)
+        source = parser.add_mutually_exclusive_group()
+        source.add_argument("file", nargs="?", type=Path)
+        source.add_argument(
+            "--from-copy",
+            metavar="NAME",
+            help=f"fetch it from the host of BACKUP_COPY_URL; „{copying.NEWEST}“ is the newest there",
+        )
         parser.add_argument(
             "--identity", metavar="FILE", type=Path, help="the secret key; - reads it from a pipe"
         )
@@ -56,13 +63,19 @@ class Command(BaseCommand):
             restoring.let_go(database.of_site())
             self.stdout.write("Der Worker darf laufen; er beginnt von selbst.")
             return
-        if not (options["file"] and options["identity"]):
+        if not ((options["file"] or options["from_copy"]) and options["identity"]):
             raise CommandError("Nenn die Sicherung und mit --identity den geheimen Schlüssel.")
         try:
             identity = keys.read(options["identity"])
-            self._tell(restoring.restore(options["file"], identity, into=database.of_site()))
+            with self._source(options) as file:
+                self._tell(restoring.restore(file, identity, into=database.of_site()))
         except BackupError as error:
             raise CommandError(error.message) from error
+
+    def _source(self, options: dict[str, Any]) -> AbstractContextManager[Path]:
+        if options["from_copy"]:
+            return copying.fetched(options["from_copy"])
+        return nullcontext(options["file"])
 
     def _tell(self, restored: Restored) -> None:
         for table, count in restored.rows.items():

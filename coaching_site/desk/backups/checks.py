@@ -1,0 +1,43 @@
+"""What the operator should know about carrying backups to another host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core import checks
+from django.core.checks import CheckMessage, register
+
+from coaching_site.desk.backups.errors import CopyKeyUnreadable
+
+
+@register(deploy=True)
+def copies_can_be_carried(**kwargs: Any) -> list[CheckMessage]:
+    copy, found = settings.BACKUP_COPY, list[CheckMessage]()
+    if copy.host and not settings.BACKUP_RECIPIENTS:
+        found.append(
+            checks.Warning(
+                "BACKUP_COPY_URL ist gesetzt, BACKUP_RECIPIENTS nicht: Es gibt nichts fortzutragen.",
+                id="desk.W002",
+            )
+        )
+    if copy.key_file and not _is_key(copy.key_file):
+        found.append(
+            checks.Error(
+                CopyKeyUnreadable.message,
+                hint="`ssh-keygen -t ed25519 -N '' -f DATEI` macht einen.",
+                id="desk.E001",
+            )
+        )
+    return found
+
+
+def _is_key(path: str) -> bool:
+    # As in `backups.copying`: its library is large, and only this check and the copying need it.
+    from coaching_site.desk.backups import sftp  # noqa: PLC0415
+
+    try:
+        sftp.check_key(path)
+    except CopyKeyUnreadable:
+        return False
+    return True
