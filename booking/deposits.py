@@ -6,7 +6,6 @@ transaction; what it answered is then written down, once, however often it is he
 
 from __future__ import annotations
 
-import logging
 import uuid
 from collections.abc import Iterable
 from datetime import datetime
@@ -22,8 +21,6 @@ from booking.models import Alarm, Booking, Deposit, Notification, Refund
 from booking.models.payments import CURRENCY
 from booking.stripe_gateway import Dispute, MoneyBack, Session
 from coaching_site import german, jobs
-
-logger = logging.getLogger(__name__)
 
 # Stripe's words for a refund, in ours (https://docs.stripe.com/api/refunds/object#refund_object-status).
 STATES = {

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 import pytest
 
 from newsletter import addresses, subscriptions
-from newsletter.models import Subscriber
+from newsletter.models import Issue, Subscriber
 from pages import consent
 from pages.models import Practice
 from tests import mail_server
+from tests.newsletter import issues
 
 ADA = "ada@leser.example"
 MINUTES = timedelta(minutes=1)
@@ -75,3 +76,31 @@ def practice(db) -> Callable[..., Practice]:
         return Practice.objects.update_or_create(pk=1, defaults=values)[0]
 
     return save
+
+
+@pytest.fixture
+def own_files(settings, tmp_path) -> None:
+    settings.MEDIA_ROOT = tmp_path
+
+
+@pytest.fixture
+def issue_sent(db, now) -> Issue:
+    return Issue.objects.create(
+        subject="Die erste",
+        body="So war es.",
+        slug="die-erste",
+        status=Issue.Status.SENT,
+        created_at=now,
+        changed_at=now,
+        started_at=now,
+        finished_at=now,
+        candidates=0,
+    )
+
+
+@pytest.fixture
+def ready(admin_client) -> Issue:
+    """A draft nothing speaks against, and two who would get it."""
+    issues.readers(2)
+    issue: Issue = issues.draft()
+    return issue
