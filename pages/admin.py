@@ -90,6 +90,7 @@ class PracticeAdmin(admin.ModelAdmin[Practice]):
                     "hosting_provider",
                     "mail_provider",
                     "video_provider",
+                    "backup_provider",
                     "supervisory_authority",
                 ],
             },

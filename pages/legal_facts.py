@@ -56,6 +56,15 @@ def processors(practice: Practice) -> list[Processor]:
         ),
         Processor(practice.video_provider, "Video-Anbieter und Sitz", "Videogespräche", "video"),
     ]
+    if settings.BACKUP_COPY.host:
+        found.append(
+            Processor(
+                practice.backup_provider,
+                "Anbieter des Speichers für Sicherungen und Sitz",
+                "Aufbewahrung verschlüsselter Sicherungskopien",
+                "hosting",
+            )
+        )
     if settings.STRIPE_SECRET_KEY:
         stripe = "Stripe Payments Europe, Limited, Irland"
         found.append(Processor(stripe, "", "Bezahlen und Erstatten", "stripe"))

@@ -146,6 +146,12 @@ class Practice(models.Model):
     video_provider = models.CharField(
         "Video-Anbieter", max_length=200, blank=True, help_text="Name und Sitz."
     )
+    backup_provider = models.CharField(
+        "Anbieter des Speichers für Sicherungen",
+        max_length=200,
+        blank=True,
+        help_text="Name und Sitz, wenn Sicherungen auf einen anderen Rechner getragen werden.",
+    )
 
     # --- profile: what the offer page tells ---
     portrait = models.ImageField(

@@ -9,9 +9,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import paramiko
 from paramiko import SFTPAttributes, SFTPHandle, SFTPServer
+from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_SUCCEEDED
+from paramiko.sftp import (
+    SFTP_FAILURE,
+    SFTP_NO_SUCH_FILE,
+    SFTP_OK,
+    SFTP_OP_UNSUPPORTED,
+    SFTP_PERMISSION_DENIED,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 USER, PASSWORD = "u1", "ge:heim/1"
 
@@ -22,7 +34,7 @@ class Host:
 
     root: Path
     key: paramiko.PKey = field(default_factory=paramiko.ECDSAKey.generate)
-    # Who comes in by key, as the line in authorized_keys; nobody when empty.
+    # The key that opens it, in base64; without one the password does.
     known_key: str = ""
     port: int = 0
     commands: list[str] = field(default_factory=list)
@@ -66,33 +78,39 @@ class Door(paramiko.ServerInterface):
 
     def check_auth_password(self, username: str, password: str) -> int:
         good = not self.host.known_key and (username, password) == (USER, PASSWORD)
-        return paramiko.AUTH_SUCCESSFUL if good else paramiko.AUTH_FAILED
+        return AUTH_SUCCESSFUL if good else AUTH_FAILED
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         good = username == USER and self.host.known_key == key.get_base64()
-        return paramiko.AUTH_SUCCESSFUL if good else paramiko.AUTH_FAILED
+        return AUTH_SUCCESSFUL if good else AUTH_FAILED
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
-        return paramiko.OPEN_SUCCEEDED
+        return OPEN_SUCCEEDED
 
 
 class Handle(SFTPHandle):
+    """An open file. The library reads and writes what is called so."""
+
+    filename: str
+    readfile: BinaryIO
+    writefile: BinaryIO
+
     def __init__(self, host: Host, line: paramiko.Transport, flags: int) -> None:
         super().__init__(flags)
         self.host, self.line = host, line
 
-    def write(self, offset: int, data: bytes) -> int:
-        host = self.host
+    def write(self, offset: int, data: Buffer) -> int:
+        host, size = self.host, len(bytes(data))
         if host.silent_after is not None and host.written >= host.silent_after:
             host.woken.wait(30)
-            return paramiko.SFTP_FAILURE
+            return SFTP_FAILURE
         if host.cut_after is not None and host.written >= host.cut_after:
             self.line.close()
-            return paramiko.SFTP_FAILURE
-        if host.room is not None and host.written + len(data) > host.room:
-            return paramiko.SFTP_FAILURE
-        host.written += len(data)
-        return super().write(offset, bytes(len(data)) if host.spoils else data)
+            return SFTP_FAILURE
+        if host.room is not None and host.written + size > host.room:
+            return SFTP_FAILURE
+        host.written += size
+        return super().write(offset, bytes(size) if host.spoils else data)
 
     def stat(self) -> SFTPAttributes:
         return SFTPAttributes.from_stat(os.fstat(self.readfile.fileno()))
@@ -137,40 +155,40 @@ class Files(paramiko.SFTPServerInterface):
             return SFTPServer.convert_errno(error.errno or 0)
         handle = Handle(self.host, self.line, flags)
         self.host.handles.append(handle)
-        file = os.fdopen(number, "wb" if writes else "rb")
-        handle.filename, handle.readfile, handle.writefile = path, file, file
+        handle.filename = path
+        handle.readfile = handle.writefile = os.fdopen(number, "wb" if writes else "rb")
         return handle
 
     def remove(self, path: str) -> int:
         if not self._real(path).exists():
-            return paramiko.SFTP_NO_SUCH_FILE
+            return SFTP_NO_SUCH_FILE
         if self.host.only_grows:
-            return paramiko.SFTP_PERMISSION_DENIED
+            return SFTP_PERMISSION_DENIED
         self._did("remove", path)
         self._real(path).unlink()
-        return paramiko.SFTP_OK
+        return SFTP_OK
 
     def rename(self, oldpath: str, newpath: str) -> int:
         if self._real(newpath).exists():
-            return paramiko.SFTP_FAILURE
+            return SFTP_FAILURE
         return self._rename(oldpath, newpath)
 
     def posix_rename(self, oldpath: str, newpath: str) -> int:
         if not self.host.knows_posix_rename:
-            return paramiko.SFTP_OP_UNSUPPORTED
+            return SFTP_OP_UNSUPPORTED
         return self._rename(oldpath, newpath)
 
     def _rename(self, oldpath: str, newpath: str) -> int:
         self._did("rename", newpath)
         self._real(oldpath).rename(self._real(newpath))
-        return paramiko.SFTP_OK
+        return SFTP_OK
 
     def mkdir(self, path: str, attr: SFTPAttributes) -> int:
         try:
             self._real(path).mkdir()
         except OSError as error:
             return SFTPServer.convert_errno(error.errno or 0)
-        return paramiko.SFTP_OK
+        return SFTP_OK
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import subprocess
@@ -233,6 +234,7 @@ def test_an_inbox_that_cannot_be_meant_is_refused_without_repeating_the_password
     assert "4f9c27" not in str(refused.value)
 
 
+ED25519 = b"\x00\x00\x00\x0bssh-ed25519\x00\x00\x00\x20" + bytes(32)
 RECIPIENT = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
 
 
@@ -264,6 +266,78 @@ def test_a_recipient_that_cannot_be_meant_is_refused_without_repeating_it(
     environ, recipients, sentence
 ):
     environ(BACKUP_RECIPIENTS=recipients)
+
+    with pytest.raises(ImproperlyConfigured, match=sentence) as refused:
+        environment.read()
+
+    assert "4f9c27" not in str(refused.value)
+
+
+# As `ssh-keyscan -t ed25519` prints one, and its bytes.
+SCANNED = f"box.example ssh-ed25519 {base64.b64encode(ED25519).decode()}"
+
+
+def test_without_an_address_nothing_is_carried(environ):
+    environ(BACKUP_COPY_HOST_KEY="nonsense")
+
+    assert environment.read().backing_up.copying == environment.Copying()
+
+
+@pytest.mark.parametrize(
+    ("address", "folder"),
+    [
+        ("sftp://u1:ge%3Aheim%2F1@box.example:23/backups/", "/backups"),
+        ("sftp://u1:ge%3Aheim%2F1@box.example:23/~/backups", "backups"),
+    ],
+)
+def test_another_host_is_opened_by_a_password_in_its_address(environ, address, folder):
+    environ(BACKUP_COPY_URL=address, BACKUP_COPY_HOST_KEY=SCANNED)
+
+    found = environment.read().backing_up.copying
+
+    assert (found.host, found.port, found.folder) == ("box.example", 23, folder)
+    assert (found.user, found.password, found.key_file) == ("u1", "ge:heim/1", "")
+    assert (found.host_key_type, found.host_key) == ("ssh-ed25519", ED25519)
+    assert found.deletes_old
+
+
+def test_another_host_is_opened_by_a_key(environ):
+    environ(
+        BACKUP_COPY_URL="sftp://u1@[2001:db8::1]/backups",
+        BACKUP_COPY_KEY="/data/copy_key",
+        BACKUP_COPY_HOST_KEY=SCANNED.partition(" ")[2],
+        BACKUP_COPY_DELETE_OLD="no",
+    )
+
+    found = environment.read().backing_up.copying
+
+    assert (found.host, found.port, found.key_file) == ("2001:db8::1", 22, "/data/copy_key")
+    assert not found.deletes_old
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"BACKUP_COPY_URL": "https://u1:4f9c27@box.example/b"}, "must look like sftp://"),
+        ({"BACKUP_COPY_URL": "sftp://u1:4f9c27@box.example"}, "must look like sftp://"),
+        ({"BACKUP_COPY_URL": "sftp://:4f9c27@box.example/b"}, "must look like sftp://"),
+        ({"BACKUP_COPY_URL": "sftp://u1:4f9c27@box.example:x/b"}, "must look like sftp://"),
+        ({"BACKUP_COPY_URL": "sftp://u1@box.example/b"}, "give one of the two"),
+        ({"BACKUP_COPY_KEY": "/data/key"}, "give one of the two"),
+        ({"BACKUP_COPY_HOST_KEY": ""}, "BACKUP_COPY_HOST_KEY must be"),
+        ({"BACKUP_COPY_HOST_KEY": "box.example ssh-ed25519"}, "BACKUP_COPY_HOST_KEY must be"),
+        ({"BACKUP_COPY_HOST_KEY": "ssh-ed25519 %%%"}, "BACKUP_COPY_HOST_KEY must be"),
+        ({"BACKUP_COPY_HOST_KEY": "ssh-rsa AAAAC3NzaC1l"}, "BACKUP_COPY_HOST_KEY must be"),
+    ],
+)
+def test_a_host_that_cannot_be_meant_or_known_is_refused_without_repeating_it(
+    environ, changes, sentence
+):
+    good = {
+        "BACKUP_COPY_URL": "sftp://u1:4f9c27@box.example/b",
+        "BACKUP_COPY_HOST_KEY": SCANNED,
+    }
+    environ(**good | changes)
 
     with pytest.raises(ImproperlyConfigured, match=sentence) as refused:
         environment.read()

@@ -71,7 +71,7 @@ def send_jobs_failed(numbers: list[int], *, tasks: list[str]) -> None:
     mail.send(
         "desk/mail/jobs_failed",
         to=settings.COACH_EMAIL,
-        context={"numbers": numbers, "tasks": tasks},
+        context={"numbers": [str(number) for number in numbers], "tasks": tasks},
         key=f"desk.jobs_failed:{numbers[-1]}",
     )
 

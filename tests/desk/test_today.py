@@ -66,9 +66,11 @@ def sentences(user, now) -> dict[str, Matter]:
 
 
 def all_well(now) -> None:
-    """Nothing of the law is missing; needs the practice to be whole."""
+    """Nothing of the law is missing, and every job is done; needs the practice to be whole."""
     for kind in CHECKED_BY_A_LAWYER:
         publish(kind, now=now)
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM procrastinate_jobs")
 
 
 # --- the next calls -------------------------------------------------------------------------------

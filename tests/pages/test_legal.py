@@ -12,6 +12,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from booking import checkout, scheduling
 from coaching_site import periods
+from coaching_site.environment import Copying
 from coaching_site.periods import NETWORKS
 from pages import filling, legal, legal_facts, offering
 from pages.legal import NothingNew, NotWhole, TooEarly
@@ -727,6 +728,18 @@ def test_every_processor_has_its_place_in_the_privacy_notice(whole, settings, cl
         assert f'id="{processor.anchor}"' in page
         assert f'href="#{processor.anchor}"' in page
         assert processor.name in page
+
+
+def test_who_keeps_backups_is_named_once_they_are_carried_away(whole, settings):
+    settings.BACKUP_COPY = Copying(host="backup.example.net")
+    assert "[Anbieter des Speichers" in filling.fill("[[auftragsverarbeiter]]", whole).text.replace(
+        "\\", ""
+    )
+
+    whole.backup_provider = "Speicher, Ort"
+
+    table = filling.fill("[[auftragsverarbeiter]]", whole).text
+    assert "| Speicher, Ort | [Aufbewahrung verschlüsselter Sicherungskopien](#hosting) |" in table
 
 
 def test_the_notice_prints_the_periods_that_drive_the_daily_job(whole):
