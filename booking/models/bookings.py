@@ -30,6 +30,9 @@ CLAIM_LIFE = timedelta(minutes=3)
 FEED_PAST = timedelta(days=30)
 # A request for feedback that could not be sent in time is not made up for weeks later.
 FOLLOW_UP_LIFE = timedelta(days=3)
+# No type of call has a reminder or a request for feedback farther away than this, nor a longer call.
+FARTHEST_MAIL = timedelta(days=30)
+LONGEST_CALL = timedelta(hours=12)
 # So long before a call its confirmation must have left the house; after so much time for trying.
 CONFIRMED_BEFORE = timedelta(hours=2)
 CONFIRMING_TAKES = timedelta(minutes=10)
@@ -120,6 +123,8 @@ class BookingQuerySet(models.QuerySet["Booking"]):
             # Whom the coach entered without a word to them is not reminded of it either.
             Exists(guests.filter(kind__in=tells_the_time)),
             ~Exists(guests.filter(kind=kind, start=OuterRef("start"))),
+            # Said without the type as well, so that the index finds the few there are.
+            Q(start__lte=now + FARTHEST_MAIL),
             status=Booking.Status.CONFIRMED,
             start__gt=now,
             start__lte=now + F(f"call_type__{kind}") * MINUTE,
@@ -154,6 +159,9 @@ class BookingQuerySet(models.QuerySet["Booking"]):
             followup_consent_at__isnull=False,
             end__lte=now - since,
             end__gt=now - FOLLOW_UP_LIFE - since,
+            # The same, for the index.
+            start__gt=now - FOLLOW_UP_LIFE - FARTHEST_MAIL - LONGEST_CALL,
+            start__lt=now,
         )
 
     def with_its_type(self) -> BookingQuerySet:
