@@ -534,7 +534,9 @@ def test_no_type_may_mail_farther_away_than_is_looked():
 
 
 def _most(field) -> int:
-    return min(each.limit_value for each in field.validators if isinstance(each, MaxValueValidator))
+    return min(
+        int(each.limit_value) for each in field.validators if isinstance(each, MaxValueValidator)
+    )
 
 
 # --- what the database refuses ----------------------------------------------------------------
