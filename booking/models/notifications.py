@@ -14,6 +14,9 @@ MINUTE = models.Value(timedelta(minutes=1))
 CLAIM_LIFE = timedelta(minutes=3)
 # A request for feedback that could not be sent in time is not made up for weeks later.
 FOLLOW_UP_LIFE = timedelta(days=3)
+# No type of call has a reminder or a request for feedback farther away than this, nor a longer call.
+FARTHEST_MAIL = timedelta(days=30)
+LONGEST_CALL = timedelta(hours=12)
 # So long before a call its confirmation must have left the house; after so much time for trying.
 CONFIRMED_BEFORE = timedelta(hours=2)
 CONFIRMING_TAKES = timedelta(minutes=10)
@@ -168,6 +171,8 @@ def to_remind(kind: Notification.Kind, now: datetime) -> BookingQuerySet:
         # Whom the coach entered without a word to them is not reminded of it either.
         Exists(guests.filter(kind__in=tells_the_time)),
         ~Exists(guests.filter(kind=kind, start=OuterRef("start"))),
+        # Said without the type as well, so that the index finds the few there are.
+        Q(start__lte=now + FARTHEST_MAIL),
         status=Booking.Status.CONFIRMED,
         start__gt=now,
         start__lte=now + F(f"call_type__{kind}") * MINUTE,
@@ -184,6 +189,9 @@ def to_follow_up(now: datetime) -> BookingQuerySet:
         followup_consent_at__isnull=False,
         end__lte=now - since,
         end__gt=now - FOLLOW_UP_LIFE - since,
+        # The same, for the index.
+        start__gt=now - FOLLOW_UP_LIFE - FARTHEST_MAIL - LONGEST_CALL,
+        start__lt=now,
     )
 
 

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import IntegrityError, connections, transaction
+from django.core.validators import MaxValueValidator
+from django.db import IntegrityError, connection, connections, transaction
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from booking import attendance, by_hand, cancellation, mail, scheduling
 from booking.forms import FOLLOWUP_CONSENT
-from booking.models import Booking, CallType, Notification, WeeklyHours, unconfirmed
-from booking.models.notifications import FOLLOW_UP_LIFE
+from booking.models import (
+    Booking,
+    CallType,
+    Notification,
+    WeeklyHours,
+    to_follow_up,
+    to_remind,
+    unconfirmed,
+)
+from booking.models.notifications import FARTHEST_MAIL, FOLLOW_UP_LIFE, LONGEST_CALL
 from booking.tasks import MAILS, due_reminders, send_notification
 from pages.models import Practice
 from tests.booking.conftest import ADA, NINE, hold, new_type
@@ -497,6 +507,44 @@ def test_an_old_call_is_not_asked_about_when_the_coach_turns_the_question_on(tol
     pass_time(told.end + 2 * HOUR + FOLLOW_UP_LIFE)
 
     assert kinds(told) == []
+
+
+# --- what looking costs -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda now: to_remind(Notification.Kind.FIRST_REMINDER, now),
+        lambda now: to_follow_up(now),
+    ],
+    ids=["reminders", "feedback"],
+)
+def test_every_minute_only_some_weeks_of_bookings_are_looked_at(call_type, now, asked):
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+    plan = asked(now).explain()
+
+    bounds = re.search(r"booking_confirmed_start on booking_booking.*\n +Index Cond: (.*)", plan)
+    assert bounds is not None, plan
+    assert "(start > " in bounds[1]
+    assert "(start <" in bounds[1]
+
+
+def test_no_type_may_mail_farther_away_than_is_looked():
+    fields = map(CallType._meta.get_field, ["first_reminder", "second_reminder", "length"])
+    *reminders, length = [_most(field) * MINUTE for field in fields]
+
+    assert max(reminders) <= FARTHEST_MAIL
+    assert length <= LONGEST_CALL
+    assert _most(CallType._meta.get_field("follow_up_hours")) * HOUR <= FARTHEST_MAIL
+
+
+def _most(field) -> int:
+    return min(
+        int(each.limit_value) for each in field.validators if isinstance(each, MaxValueValidator)
+    )
 
 
 # --- what the database refuses ----------------------------------------------------------------

@@ -84,7 +84,9 @@ def _part(value: float, low: float, high: float) -> float:
 def _scales(axes: _Axes, steps: Sequence[Step]) -> Iterator[str]:
     for time in axes.decades:
         yield _rule(axes.y(time), "faint")
-        yield _text(LEFT - 8, axes.y(time) + 5, f"{time:,.4g}", anchor="end")
+        yield _text(
+            LEFT - 8, axes.y(time) + 5, f"{time:,.0f}" if time >= 1 else f"{time:g}", anchor="end"
+        )
     yield _rule(axes.y(SLOWEST_P95), "limit")
     yield _text(LEFT + 4, axes.y(SLOWEST_P95) - 5, f"{SLOWEST_P95:.0f} ms: too slow")
     right = -math.inf

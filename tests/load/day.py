@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from tests.load import chart, page
@@ -18,7 +18,7 @@ from tests.running_site import ROOT, wait_until
 
 RATES = (20, 40, 80, 160, 320, 640, 1280)
 SECONDS = 15.0
-WARM_UP = {"rate": 25.0, "seconds": 6.0, "seed": 0}
+WARM_UP_RATE, WARM_UP_SECONDS = 25.0, 6.0
 SETTLE_SECONDS = 90
 
 OVERLAPS = """
@@ -58,14 +58,17 @@ class Guests:
         before = self.ground.cpu()
         self._say({"rate": rate, "seconds": seconds, "seed": seed})
         assert self._line() == "over\n"
-        after = self.ground.cpu()
+        after, connections = self.ground.cpu(), self.ground.connections()
         told = json.loads(self._line())
         cpu = {name: (after[name] - before[name]) / seconds for name in after}
         cpu["generator"] = told.pop("cpu")
-        cpu["others"] = max(0.0, 2 * cpu["machine"] - sum(cpu.values()))
+        machine = cpu.pop("machine")
+        cpu["others"] = max(0.0, machine - sum(cpu.values()))
         kinds = {kind: tuple(values) for kind, values in told.pop("kinds").items()}
         errors = Counter(told.pop("errors"))
-        return Step(asked=rate, errors=errors, cpu=cpu, kinds=kinds, **told)
+        return Step(
+            asked=rate, errors=errors, cpu=cpu, kinds=kinds, connections=connections, **told
+        )
 
     def go(self) -> dict[str, Any]:
         """Let the last ones finish; returns what the site has acknowledged to all of them."""
@@ -89,24 +92,30 @@ def run(*, seconds: float = SECONDS, rates: Sequence[float] = RATES) -> str:
     """Measure, draw, check; returns Markdown. Raises AssertionError if the site broke its word."""
     with serving() as ground:
         guests = Guests(ground)
-        guests.come(**WARM_UP)  # type: ignore[arg-type]
-
-        def measure(rate: float) -> Step:
-            step = guests.come(rate=rate, seconds=seconds, seed=round(rate))
-            _report(step)
-            return step
-
-        steps = climb(measure, _rising(rates))
-        # The worker sends mails to the generator: it must be there until all have gone.
-        wait_until(lambda: ground.query(WAITING) == [(0,)], SETTLE_SECONDS)
-        told = guests.go()
+        try:
+            steps, told = _measured(ground, guests, seconds, rates)
+        finally:
+            guests.process.kill()
         truth = _truth(ground, told)
     page.CHART.write_text(chart.latencies(steps))
     return "\n".join([_table(steps), _errors(steps), _kinds(steps), _mix(), truth])
 
 
-def _rising(rates: Sequence[float]) -> Iterator[float]:
-    yield from rates
+def _measured(
+    ground: Ground, guests: Guests, seconds: float, rates: Sequence[float]
+) -> tuple[list[Step], dict[str, Any]]:
+    """All steps, and what the site has acknowledged meanwhile."""
+    guests.come(rate=WARM_UP_RATE, seconds=WARM_UP_SECONDS, seed=0)
+
+    def measure(rate: float) -> Step:
+        step = guests.come(rate=rate, seconds=seconds, seed=round(rate))
+        _report(step)
+        return step
+
+    steps = climb(measure, iter(rates))
+    # The worker sends mails to the generator: it must be there until all have gone.
+    wait_until(lambda: ground.query(WAITING) == [(0,)], SETTLE_SECONDS)
+    return steps, guests.go()
 
 
 def _report(step: Step) -> None:
@@ -124,6 +133,7 @@ def _table(steps: Sequence[Step]) -> str:
         "p95 ms",
         "p99 ms",
         "errors",
+        "connections",
         *(f"CPU {name}" for name in ("web", "worker", "Postgres", "generator", "others")),
         "",
     ]
@@ -136,6 +146,7 @@ def _table(steps: Sequence[Step]) -> str:
             f"{step.p95:.1f}",
             f"{step.p99:.1f}",
             f"{step.errors.total()} of {step.requests:,}",
+            step.connections,
             *(step.cpu[name] for name in ("web", "worker", "Postgres", "generator", "others")),
             "**the knee**" if step is held else "; ".join(step.troubles),
         ]

@@ -194,7 +194,7 @@ async def _chosen_time(guest: Guest, day: str, after: float = 0.0) -> str:
     times = TIME.findall((await guest.get(day, after=after)).text())
     if not times:
         raise VisitOver
-    return guest.town.random.choice(times)
+    return str(guest.town.random.choice(times))
 
 
 async def _link_in_mail(guest: Guest, email: str) -> str:

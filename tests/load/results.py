@@ -26,6 +26,7 @@ class Step:
     p95: float
     p99: float
     late: float = 0.0
+    connections: int = 0
     errors: Counter[str] = field(default_factory=Counter)
     cpu: dict[str, float] = field(default_factory=dict)
     # kind of visit: (requests, p50, p95)

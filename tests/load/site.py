@@ -32,6 +32,7 @@ from tests.sending_ground import MORE
 SCENE = "1,000 past bookings"
 READERS = 5_000
 STOP_SECONDS = 20
+CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -52,6 +53,11 @@ class Ground:
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(cluster.dsn(self.database), autocommit=True) as asking:
             return asking.execute(sql, values).fetchall()
+
+    def connections(self) -> int:
+        """How many lines Postgres has open for web and worker now."""
+        ((count,),) = self.query(CONNECTIONS, self.database)
+        return int(count)
 
     def cpu(self) -> dict[str, float]:
         """CPU seconds up to now of web, worker and Postgres with all their children, and of all."""

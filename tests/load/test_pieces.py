@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -16,7 +17,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 FAST = Step(asked=10, answered=10, requests=5_000, p50=3, p95=20, p99=40)
 
 
-def at(rate: float, **changes: object) -> Step:
+def at(rate: float, **changes: Any) -> Step:
     return replace(FAST, asked=rate, **changes)
 
 
