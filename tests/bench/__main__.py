@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from tests.bench import holds, imports, pages, scenes, sending
+from tests.bench import holds, imports, memory, pages, scenes, sending
 
 PARTS: dict[str, Callable[[], str]] = {
     "month": pages.month,
@@ -14,8 +14,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "latency": holds.latency,
     "imports": imports.imports,
     "sending": sending.sending,
+    "memory": memory.memory,
 }
-WITHOUT_SCENES = {"imports", "sending"}
+WITHOUT_SCENES = {"imports", "sending", "memory"}
 
 
 def main() -> None:

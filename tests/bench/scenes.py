@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import time, timedelta
+from functools import cache
 
 import psycopg
 from django.core.management import call_command
@@ -37,31 +38,55 @@ SCENES: Mapping[str, tuple[int, int]] = {
 }
 
 
-def build() -> None:
-    """Make all databases anew; the first one migrates, the others are copies with rows."""
-    _create("base", template="template1")
+@cache
+def base() -> str:
+    """An empty, migrated database to copy; made once a run."""
+    create("base", template="template1")
     call_command("migrate", verbosity=0)
     _leave()
+    return "base"
+
+
+@cache
+def build() -> None:
+    """Make all databases anew, copies of the empty one with rows; once a run."""
     for name, (calendars, past) in SCENES.items():
-        _create(_database(name), template="base")
-        with entered(name):
+        create(_database(name), template=base())
+        with _connected_to(_database(name)):
             _fill(calendars, past)
 
 
 @contextmanager
 def entered(name: str) -> Iterator[None]:
     """Point Django to this scene's database."""
-    connection.settings_dict["NAME"] = _database(name)
+    build()
+    with _connected_to(_database(name)):
+        yield
+
+
+@contextmanager
+def copied(name: str, scene: str = "") -> Iterator[None]:
+    """Point Django to a new copy of a scene's database, or of the empty one."""
+    create(name, template=_database(scene) if scene else base())
+    with _connected_to(name):
+        yield
+
+
+def create(database: str, template: str) -> str:
+    """Make a database anew as a copy of another nobody is connected to, and return its URL."""
+    with psycopg.connect(cluster.dsn("postgres"), autocommit=True) as maintenance:
+        maintenance.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+        maintenance.execute(f"CREATE DATABASE {database} TEMPLATE {template}")
+    return cluster.url(database)
+
+
+@contextmanager
+def _connected_to(database: str) -> Iterator[None]:
+    connection.settings_dict["NAME"] = database
     try:
         yield
     finally:
         _leave()
-
-
-def _create(database: str, template: str) -> None:
-    with psycopg.connect(cluster.dsn("postgres"), autocommit=True) as maintenance:
-        maintenance.execute(f"DROP DATABASE IF EXISTS {database}")
-        maintenance.execute(f"CREATE DATABASE {database} TEMPLATE {template}")
 
 
 def _leave() -> None:

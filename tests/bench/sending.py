@@ -35,7 +35,7 @@ def sending() -> str:
 def _cost() -> str:
     _ground(LIST)
     rows = []
-    with _relay(0.0) as port:
+    with relay(0.0) as port:
         for way in ("smtplib", "django", "lanes"):
             told = _measured(way, LIST, port)
             rows.append([WAYS[way], f"{told['sent']:,}", told["cpu_ms"], told["seconds"]])
@@ -45,7 +45,7 @@ def _cost() -> str:
 
 def _time() -> str:
     rows = []
-    with _relay(SLOW) as port:
+    with relay(SLOW) as port:
         _ground(LIST)
         told = _measured("lanes", LIST, port)
         rows.append(
@@ -62,7 +62,7 @@ def _time() -> str:
 
 def _memory() -> str:
     rows = []
-    with _relay(0.0) as port:
+    with relay(0.0) as port:
         for size in FROZEN:
             frozen = _ground(size)
             told = _measured("lanes", STRETCH, port)
@@ -100,7 +100,8 @@ def _run(module: str, *arguments: str, url: str, port: int) -> str:
 
 
 @contextmanager
-def _relay(answer_after: float) -> Iterator[int]:
+def relay(answer_after: float) -> Iterator[int]:
+    """A mail server in a process of its own; its port."""
     command = [sys.executable, "-m", "tests.smtp_relay", str(answer_after)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
