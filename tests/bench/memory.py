@@ -25,7 +25,8 @@ from coaching_site.local.supervisor import WEB, WORKER, Child
 from newsletter.imports import running as imports
 from newsletter.models import Delivery, Import
 from tests import import_load, sending_ground
-from tests.bench import measure, scenes, sending
+from tests.bench import cluster, measure, scenes, sending
+from tests.bench.measure import Part
 from tests.running_site import ROOT, free_port, wait_until
 
 LIMIT_MB = 160
@@ -34,6 +35,11 @@ LINES = 10_000
 ROUNDS = 60
 PAGES = ("/", "/angebot/", "/termin/", "/datenschutz/", "/newsletter/archiv/", "/newsletter/")
 WORDS = "Ich möchte den Newsletter bekommen."
+ABOUT = """
+Web (gunicorn's first process and those that answer) and worker run as in their containers. Counted is
+the PSS of all of them: memory a process has for itself, and its share of what several have in
+common. The work: some hundred pages made anew, an issue sent, a list taken in.
+"""
 KILOBYTES = re.compile(r"^(Rss|Pss): +(\d+) kB", re.MULTILINE)
 
 
@@ -48,9 +54,9 @@ class Taken:
         return Taken(self.rss + other.rss, self.pss + other.pss)
 
 
-def memory() -> str:
+def memory() -> Part:
     """Production's number of web processes, and a single one: started, and after work."""
-    rows = []
+    rows: list[list[object]] = []
     for workers in (2, 1):
         with _served(workers) as (web, worker, url):
             stages = [("started", _taken(web), _taken(worker))]
@@ -60,8 +66,15 @@ def memory() -> str:
             both = ours + jobs
             name = f"{workers} web process{'es' if workers > 1 else ''}, {stage}"
             rows.append([name, ours.pss, jobs.pss, both.pss, both.rss, both.pss / LIMIT_MB])
-    heads = ["", "web, PSS MB", "worker, PSS MB", "together", "RSS summed", "share of 160 MB"]
-    return measure.table("Memory", heads, rows)
+    heads = [
+        "memory without Postgres, MB",
+        "web",
+        "worker",
+        "together",
+        "RSS summed",
+        f"together to the limit of {LIMIT_MB} MB",
+    ]
+    return Part(measure.table(heads, rows) + ABOUT)
 
 
 @contextmanager
@@ -75,7 +88,7 @@ def _served(workers: int) -> Iterator[tuple[Child, Child, str]]:
             **os.environ,
             "SITE_PROFILE": "local",
             "SITE_URL": f"http://localhost:{port}",
-            "DATABASE_URL": scenes.cluster.url("memory"),
+            "DATABASE_URL": cluster().url("memory"),
             "DATA_FOLDER": name,
             "PORT": str(port),
             "WEB_WORKERS": str(workers),

@@ -52,7 +52,7 @@ def build() -> None:
     """Make all databases anew, copies of the empty one with rows; once a run."""
     for name, (calendars, past) in SCENES.items():
         create(_database(name), template=base())
-        with _connected_to(_database(name)):
+        with connected_to(_database(name)):
             _fill(calendars, past)
 
 
@@ -60,28 +60,36 @@ def build() -> None:
 def entered(name: str) -> Iterator[None]:
     """Point Django to this scene's database."""
     build()
-    with _connected_to(_database(name)):
+    with connected_to(_database(name)):
         yield
 
 
 @contextmanager
 def copied(name: str, scene: str = "") -> Iterator[None]:
     """Point Django to a new copy of a scene's database, or of the empty one."""
-    create(name, template=_database(scene) if scene else base())
-    with _connected_to(name):
+    copy(name, scene)
+    with connected_to(name):
         yield
+
+
+def copy(name: str, scene: str = "") -> str:
+    """Make a new copy of a scene's database, or of the empty one, and return its URL."""
+    if scene:
+        build()
+    return create(name, template=_database(scene) if scene else base())
 
 
 def create(database: str, template: str) -> str:
     """Make a database anew as a copy of another nobody is connected to, and return its URL."""
-    with psycopg.connect(cluster.dsn("postgres"), autocommit=True) as maintenance:
+    with psycopg.connect(cluster().dsn("postgres"), autocommit=True) as maintenance:
         maintenance.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
         maintenance.execute(f"CREATE DATABASE {database} TEMPLATE {template}")
-    return cluster.url(database)
+    return cluster().url(database)
 
 
 @contextmanager
-def _connected_to(database: str) -> Iterator[None]:
+def connected_to(database: str) -> Iterator[None]:
+    """Point Django to this database."""
     connection.settings_dict["NAME"] = database
     try:
         yield
