@@ -25,7 +25,8 @@ def main() -> None:
         sys.stderr.write(f"{name}: {time.monotonic() - begun:.0f} s\n")
     if told.parts:
         pairs = [pair for part in measured.values() for pair in part.pairs]
-        sys.stdout.write("\n".join([overview(pairs), *(part.text for part in measured.values())]))
+        texts = [part.text for part in measured.values() if part.text]
+        sys.stdout.write("\n".join([*([overview(pairs)] if pairs else []), *texts]))
         return
     block = readme.figures(measured, machine.facts())
     sys.stdout.write(f"{block}\n")
@@ -35,10 +36,13 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--long", action="store_true", help="lists of a million as well")
     parser.add_argument("--write", action="store_true", help="into the README, if all is measured")
-    return parser.parse_args()
+    told = parser.parse_args()
+    if unknown := set(told.parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    return told
 
 
 main()
