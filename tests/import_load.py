@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -19,6 +18,8 @@ from typing import IO, Any
 
 import django
 from django.utils import timezone
+
+from tests.bench import measure
 
 WORDS = (
     "Mit „Abonnieren“ willigst du ein, dass dir Ada Lovelace etwa einmal im Monat den Newsletter "
@@ -53,7 +54,7 @@ def main(rows: int) -> dict[str, object]:
     now = timezone.now()
     with tempfile.TemporaryFile() as file:
         write_list(rows, file)
-        before, cpu = _peak_megabytes(), time.process_time()
+        before, cpu = measure.peak_megabytes(), time.process_time()
         upload, run = timed(lambda: running.take_in("liste.csv", file, by=None, now=now))
         provenance = running.Provenance("Bench", date(2026, 5, 4), WORDS)
         running.begin_check(run, mapping=run.mapping, provenance=provenance, now=now)
@@ -71,8 +72,8 @@ def main(rows: int) -> dict[str, object]:
         "check": check,
         "take_over": take_over,
         "cpu_ms": cpu_ms,
-        "growth": _peak_megabytes() - before,
-        "peak": _peak_megabytes(),
+        "growth": measure.peak_megabytes() - before,
+        "peak": measure.peak_megabytes(),
         "counts": run.counts,
     }
 
@@ -81,10 +82,6 @@ def timed(action: Callable[[], Any]) -> tuple[float, Any]:
     begun = time.perf_counter()
     result = action()
     return time.perf_counter() - begun, result
-
-
-def _peak_megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import gc
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 
@@ -53,6 +54,15 @@ def cost(action: Callable[[], object], times: int) -> Cost:
 def middle(costs: Sequence[Cost]) -> Cost:
     """The medians of several rounds."""
     return Cost(median(each.cpu for each in costs), median(each.wall for each in costs))
+
+
+def peak_megabytes() -> float:
+    """How large this process was at its largest, since it runs its program.
+
+    What `getrusage` tells counts from before: the process that started it.
+    """
+    told = Path("/proc/self/status").read_text()
+    return int(told.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def overview(pairs: Sequence[Pair]) -> str:

@@ -27,7 +27,7 @@ from newsletter.models import Delivery, Import
 from tests import import_load, sending_ground
 from tests.bench import cluster, measure, scenes, sending
 from tests.bench.measure import Part
-from tests.running_site import ROOT, free_port, wait_until
+from tests.running_site import ROOT, Visitor, free_port, wait_until
 
 LIMIT_MB = 160
 READERS = 1_000
@@ -38,7 +38,8 @@ WORDS = "Ich möchte den Newsletter bekommen."
 ABOUT = """
 Web (gunicorn's first process and those that answer) and worker run as in their containers. Counted is
 the PSS of all of them: memory a process has for itself, and its share of what several have in
-common. The work: some hundred pages made anew, an issue sent, a list taken in.
+common. The work: some hundred requests for public pages, kept ones and such as are made anew for each
+visitor; an issue sent, a list taken in.
 """
 KILOBYTES = re.compile(r"^(Rss|Pss): +(\d+) kB", re.MULTILINE)
 
@@ -115,11 +116,13 @@ def _served(workers: int) -> Iterator[tuple[Child, Child, str]]:
 
 
 def _work(url: str) -> None:
-    """Some hundred pages made anew, an issue sent, a list taken in."""
-    for number in range(ROUNDS):
-        for page in PAGES:
-            # An address with a question is not kept.
-            assert _get(f"{url}{page}?anew={number}") == 200
+    """Some hundred requests, an issue sent, a list taken in."""
+    visitor = Visitor(url)
+    day = visitor.get("/termin/").links(r"^/termin/[^/]+/2\d{3}-")[0]
+    slot = visitor.get(day).links("/zeit/")[0]
+    for _ in range(ROUNDS):
+        for page in (*PAGES, day, slot):
+            assert _get(f"{url}{page}") == 200
     sending_ground.ground(READERS, 8)
     sent = Delivery.objects.filter(state=Delivery.State.SENT)
     wait_until(lambda: sent.count() == READERS)

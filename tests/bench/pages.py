@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from functools import partial
 
 from django.conf import settings
@@ -96,18 +97,19 @@ def kept(rounds: int = ROUNDS) -> Part:
         for _ in range(rounds):
             for path in PAGES:
                 for kind, asked in (("asking", ASKING), ("anew", path)):
-                    action = partial(site.get, asked)
-                    costs[kind, path].append(measure.cost(action, REQUESTS))
+                    cost = measure.cost(partial(site.get, asked), REQUESTS)
+                    costs[kind, path].append(cost)
         _listen()
         for _ in range(rounds):
             for path in PAGES:
                 etag = site.get(path).field("ETag")
-                for kind, action in (
+                asks: tuple[tuple[str, Callable[[], object]], ...] = (
                     ("ready", partial(site.get, READY)),
                     ("kept", partial(site.get, path)),
                     ("304", partial(site.again, path, etag)),
-                ):
-                    costs[kind, path].append(measure.cost(action, REQUESTS))
+                )
+                for kind, ask in asks:
+                    costs[kind, path].append(measure.cost(ask, REQUESTS))
     middles = {key: measure.middle(each) for key, each in costs.items()}
     heads = [
         "public pages, whole answer with every middleware",

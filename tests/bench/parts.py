@@ -20,7 +20,7 @@ PARTS: Mapping[str, Callable[[], Part]] = {
     "memory": memory.memory,
 }
 # Lists of a million take minutes more.
-LONG_PARTS = {
+LONG_PARTS: Mapping[str, Callable[[], Part]] = {
     **PARTS,
     "imports": partial(imports.imports, sizes=imports.LONG_SIZES),
     "sending": partial(sending.sending, frozen=sending.LONG_FROZEN),
