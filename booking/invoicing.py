@@ -22,11 +22,12 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from django.db import transaction
 from django.db.models import QuerySet
 
-from booking import deposits, invoice_drafts, invoice_pdf, notices
+from booking import deposits, invoice_drafts, notices
 from booking.errors import (
     InvoiceChanged,
     InvoiceIncomplete,
@@ -56,8 +57,13 @@ from booking.models import (
     owing_papers,
 )
 from booking.models.papers import InvoiceQuerySet
-from coaching_site import german
+from coaching_site import german, on_demand
 from pages.models import Practice
+
+if TYPE_CHECKING:
+    from booking import invoice_pdf
+else:
+    invoice_pdf = on_demand.Module("booking.invoice_pdf")
 
 logger = logging.getLogger(__name__)
 

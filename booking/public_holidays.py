@@ -6,8 +6,14 @@ from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-import holidays
+from coaching_site import on_demand
+
+if TYPE_CHECKING:
+    import holidays
+else:
+    holidays = on_demand.Module("holidays")
 
 
 def between(state: str, first: date, last: date) -> dict[date, str]:

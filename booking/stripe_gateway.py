@@ -17,12 +17,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import stripe
 from django.conf import settings
 
 from booking.errors import PaymentsAway, PaymentsRefused
+from coaching_site import on_demand
+
+if TYPE_CHECKING:
+    import stripe
+else:
+    stripe = on_demand.Module("stripe")
 
 logger = logging.getLogger(__name__)
 

@@ -1,10 +1,34 @@
 """How gunicorn serves the site. `PORT`, `BIND_HOST` and `WEB_WORKERS` come from the environment."""
 
+import gc
+import importlib
 import os
 
 from environs import Env
 
 from coaching_site import counters, environment, logs
+
+# Other people's code, read once and shared by all processes. Ours is read by each: a reload brings it anew.
+SHARED = (
+    "PIL.Image",
+    "css_inline",
+    "django.contrib.admin.options",
+    "django.contrib.postgres.fields",
+    "django.contrib.staticfiles",
+    "django.core.handlers.wsgi",
+    "django.template.defaulttags",
+    "email_validator",
+    "holidays",
+    "markdown_it",
+    "nh3",
+    "procrastinate",
+    "psycopg_pool",
+    "recurring_ical_events",
+    "stripe",
+    "whitenoise.middleware",
+)
+for library in SHARED:
+    importlib.import_module(library)
 
 wsgi_app = "coaching_site.wsgi"
 bind = f"{os.environ.get('BIND_HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
@@ -30,6 +54,12 @@ logconfig_dict = logs.configuration(
 )
 # It would open a control socket in the home folder.
 control_socket_disable = True
+
+
+def pre_fork(server: object, worker: object) -> None:
+    """What the processes share is never looked through for garbage: that would copy it into each."""
+    gc.collect()
+    gc.freeze()
 
 
 def worker_exit(server: object, worker: object) -> None:

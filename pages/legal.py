@@ -13,15 +13,21 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from django.db import transaction
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
-from coaching_site import german, markdown
-from pages import filling, legal_pdf
+from coaching_site import german, markdown, on_demand
+from pages import filling
 from pages.legal_models import CHECKED_BY_A_LAWYER, LegalText
 from pages.models import Practice
+
+if TYPE_CHECKING:
+    from pages import legal_pdf
+else:
+    legal_pdf = on_demand.Module("pages.legal_pdf")
 
 Kind = LegalText.Kind
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -19,6 +18,8 @@ from typing import IO, Any
 
 import django
 from django.utils import timezone
+
+from tests.bench import measure
 
 WORDS = (
     "Mit „Abonnieren“ willigst du ein, dass dir Ada Lovelace etwa einmal im Monat den Newsletter "
@@ -53,13 +54,14 @@ def main(rows: int) -> dict[str, object]:
     now = timezone.now()
     with tempfile.TemporaryFile() as file:
         write_list(rows, file)
-        before = _peak_megabytes()
+        before, cpu = measure.peak_megabytes(), time.process_time()
         upload, run = timed(lambda: running.take_in("liste.csv", file, by=None, now=now))
         provenance = running.Provenance("Bench", date(2026, 5, 4), WORDS)
         running.begin_check(run, mapping=run.mapping, provenance=provenance, now=now)
         check, _ = timed(lambda: running.work(run.pk))
         running.start(run, now=now)
         take_over, _ = timed(lambda: running.work(run.pk))
+    cpu_ms = (time.process_time() - cpu) * 1000
     run.refresh_from_db()
     assert run.status == "done", run.problem
     assert run.counts == run.check_counts, (run.counts, run.check_counts)
@@ -69,8 +71,9 @@ def main(rows: int) -> dict[str, object]:
         "upload": upload,
         "check": check,
         "take_over": take_over,
-        "growth": _peak_megabytes() - before,
-        "peak": _peak_megabytes(),
+        "cpu_ms": cpu_ms,
+        "growth": measure.peak_megabytes() - before,
+        "peak": measure.peak_megabytes(),
         "counts": run.counts,
     }
 
@@ -79,10 +82,6 @@ def timed(action: Callable[[], Any]) -> tuple[float, Any]:
     begun = time.perf_counter()
     result = action()
     return time.perf_counter() - begun, result
-
-
-def _peak_megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

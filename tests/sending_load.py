@@ -22,6 +22,8 @@ from django.core.mail import EmailMultiAlternatives, get_connection
 from django.db import connection
 from django.utils import timezone
 
+from tests.bench import measure
+
 
 def main(way: str, most: int) -> dict[str, float]:
     os.environ["DJANGO_SETTINGS_MODULE"] = "coaching_site.settings"
@@ -34,7 +36,7 @@ def main(way: str, most: int) -> dict[str, float]:
         "sent": sent,
         "cpu_ms": (_cpu() - before) * 1000 / sent,
         "seconds": seconds,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mb": measure.peak_megabytes(),
     }
 
 

@@ -48,6 +48,7 @@ FLOORS = {
         "progress",
         "export_kinds",
         "permissions",
+        "on_demand",
     ),
     1: (
         "models",

@@ -11,12 +11,12 @@ import hashlib
 import uuid
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Model
 from django.utils import timezone
 
-from booking import invoice_data, invoice_drafts, invoice_pdf
+from booking import invoice_data, invoice_drafts
 from booking.invoice_data import InvoiceData, Line, Recipient, Tax
 from booking.models import (
     Alarm,
@@ -30,10 +30,15 @@ from booking.models import (
     Withdrawal,
     WithdrawalMail,
 )
-from coaching_site import german
+from coaching_site import german, on_demand
 from coaching_site.desk.models import PersonLink, PersonRequest
 from newsletter.models import Consent, Inbox, Issue, Subscriber
 from pages.models import Practice
+
+if TYPE_CHECKING:
+    from booking import invoice_pdf
+else:
+    invoice_pdf = on_demand.Module("booking.invoice_pdf")
 
 # No row has these numbers, and no sequence comes by them.
 NONE, NONE_EITHER = -1, -2

@@ -22,12 +22,18 @@ from booking.models import Booking, CallType
 from booking.scheduling import Guest
 from booking.slots import Interval
 from tests.bench import measure, scenes
+from tests.bench.measure import Cost, Pair, Part
+from tests.bench.replay import recorded, replay
 
 ROUNDS = 9
 THREADS = (1, 4, 8)
 HOLDS = 240
 LATENCY_HOLDS = 60
+SLUG = "kennenlernen"
+SCENE = "10,000 past bookings"
 YEAR = timedelta(days=365)
+WARMING = 5
+LIMIT = "the same statements in raw Postgres"
 
 
 class Wish(NamedTuple):
@@ -40,25 +46,16 @@ class Wish(NamedTuple):
     now: datetime
 
 
-class Statement(NamedTuple):
-    sql: str
-    params: Any
-    reads: bool
-
-
-def throughput(rounds: int = ROUNDS) -> str:
+def throughput(rounds: int = ROUNDS) -> Part:
     """Holds a second in one calendar, all waiting for the same lock, with durable commits."""
-    with scenes.entered("10,000 past bookings"):
+    with scenes.entered(SCENE):
         wishes = _wishes(HOLDS)
-        recorded = [_recorded(wish) for wish in wishes]
+        heard = [recorded(partial(_hold, wish)) for wish in wishes]
         _forget(wishes)
         speeds: defaultdict[tuple[str, int], list[float]] = defaultdict(list)
         for _ in range(rounds):
             for threads in THREADS:
-                for name, action, work in (
-                    ("site", _hold, wishes),
-                    ("raw", _replay, recorded),
-                ):
+                for name, action, work in (("site", _hold, wishes), ("raw", replay, heard)):
                     speeds[name, threads].append(_per_second(action, work, threads))
                     _forget(wishes)
     rows = []
@@ -68,79 +65,76 @@ def throughput(rounds: int = ROUNDS) -> str:
         rows.append(
             [threads, f"{median(site):.0f}", f"{median(raw):.0f}", f"{median(shares):.0f} %"]
         )
-    heads = ["threads", "holds a second", "raw Postgres", "share"]
-    return measure.table("Holds a second", heads, rows)
+    heads = [
+        "threads",
+        "holds a second in one calendar",
+        "the same statements without the site",
+        "share",
+    ]
+    return Part(measure.table(heads, rows))
 
 
-def latency(rounds: int = ROUNDS) -> str:
+def latency(rounds: int = ROUNDS) -> Part:
     """One hold after the other, at every length of history."""
-    costs: defaultdict[str, list[measure.Cost]] = defaultdict(list)
+    costs: defaultdict[tuple[str, str], list[Cost]] = defaultdict(list)
     for _ in range(rounds):
         for scene in scenes.SCENES:
             with scenes.entered(scene):
-                wishes = _wishes(LATENCY_HOLDS + 5)
-                for wish in wishes[:5]:
-                    _hold(wish)
-                hold_next = partial(_hold_next, iter(wishes[5:]))
-                costs[scene].append(measure.cost(hold_next, LATENCY_HOLDS))
+                wishes = _wishes(LATENCY_HOLDS + WARMING)
+                heard = [recorded(partial(_hold, wish)) for wish in wishes]
                 _forget(wishes)
-    middles = {scene: measure.middle(each) for scene, each in costs.items()}
+                costs["site", scene].append(_each(_hold, wishes))
+                _forget(wishes)
+                costs["raw", scene].append(_each(replay, heard))
+                _forget(wishes)
+    middles = {scene: measure.middle(costs["site", scene]) for scene in scenes.SCENES}
     first = next(iter(middles.values()))
     rows = [[scene, c.cpu, c.wall, c.wall / first.wall] for scene, c in middles.items()]
-    return measure.table("One hold", ["hold", "CPU ms", "wall ms", "wall to first row"], rows)
+    bare = measure.middle(costs["raw", SCENE])
+    return Part(
+        measure.table(["one hold", "CPU ms", "wall ms", "wall to first row"], rows),
+        [Pair(f"one hold, {SCENE}", middles[SCENE], LIMIT, bare)],
+    )
 
 
-def _wishes(count: int) -> list[Wish]:
+def _each(action: Callable[[Any], object], work: Sequence[Any]) -> Cost:
+    """One after the other; the first ones warm the connection."""
+    for each in work[:WARMING]:
+        action(each)
+    rest = iter(work[WARMING:])
+    return measure.cost(lambda: action(next(rest)), len(work) - WARMING)
+
+
+def free_times(count: int) -> list[datetime]:
     """Free times from all over the year, so that no week is fuller than a coach's week is."""
     now = timezone.now()
-    call_type = CallType.objects.offered().get(slug="kennenlernen")
+    call_type = CallType.objects.offered().get(slug=SLUG)
     call_type.horizon_days = YEAR.days
     offers = scheduling.offered_slots(call_type, now=now, within=Interval(now, now + YEAR))
     # Every third half hour: a pause of a quarter of an hour lies between.
     apart = offers[:: max(3, len(offers) // count)][:count]
     assert len(apart) == count
+    return [offer.start for offer in apart]
+
+
+def _wishes(count: int) -> list[Wish]:
+    now = timezone.now()
+    call_type = CallType.objects.offered().get(slug=SLUG)
+    call_type.horizon_days = YEAR.days
     return [
         Wish(
             call_type,
-            offer.start,
+            start,
             Guest(name="Ada Müller", email=f"ada{number}@example.org", topic="Mein Team"),
             uuid.uuid4(),
             now,
         )
-        for number, offer in enumerate(apart)
+        for number, start in enumerate(free_times(count))
     ]
 
 
 def _hold(wish: Wish) -> object:
     return scheduling.hold(**wish._asdict(), visitor_zone="Europe/Berlin")
-
-
-def _hold_next(wishes: Iterator[Wish]) -> object:
-    return _hold(next(wishes))
-
-
-def _recorded(wish: Wish) -> list[Statement]:
-    """What one hold says to Postgres between BEGIN and COMMIT."""
-    statements: list[Statement] = []
-
-    def listen(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        result = execute(sql, params, many, context)
-        statements.append(Statement(sql, params, context["cursor"].description is not None))
-        return result
-
-    with connection.execute_wrapper(listen):
-        _hold(wish)
-    return statements
-
-
-def _replay(statements: Sequence[Statement]) -> None:
-    """The same statements on the same kind of connection and cursor, without anything around."""
-    raw: Any = connection.connection
-    with raw.transaction(), raw.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement.sql, statement.params)
-            if statement.reads:
-                cursor.fetchall()
 
 
 def _forget(wishes: Sequence[Wish]) -> None:

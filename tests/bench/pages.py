@@ -1,4 +1,4 @@
-"""What public pages cost, as gunicorn would call them: the WSGI handler with every middleware."""
+"""What public pages cost, made anew and kept, at every length of history."""
 
 from __future__ import annotations
 
@@ -8,64 +8,45 @@ from collections.abc import Callable
 from functools import partial
 
 from django.conf import settings
-from django.core.handlers.wsgi import WSGIHandler
 from django.db import connection
-from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from booking import scheduling
+from booking.models import CallType
 from coaching_site import news
-from tests.bench import measure, scenes
-from tests.bench.measure import Cost
+from tests.bench import holds, measure, scenes
+from tests.bench.measure import Cost, Pair, Part
+from tests.bench.replay import recorded, replay
+from tests.bench.site import Site
 
 ROUNDS = 15
 REQUESTS = 40
 MONTH = "/termin/kennenlernen/"
 BARE = "/bare/"
 READY = "/ready/"
-PAGES = ("/", "/angebot/", MONTH, "/newsletter/archiv/", "/datenschutz/")
+ASKING = "/asking/"
+PAGES = {
+    "/": "landing",
+    "/angebot/": "offer",
+    MONTH: "the month of days",
+    "/newsletter/archiv/": "archive",
+    "/datenschutz/": "privacy notice",
+}
 LISTENING_SECONDS = 10
-# A person's visit is counted, and that is part of what a page costs.
-BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+ABOUT_KEPT = """
+The bare response is a view that answers bytes it had before, under the same middleware. A kept page
+asks Postgres nothing. It is made anew once in each process after a change to something it shows, and
+with each full minute in which somebody asks for it.
+"""
+ABOUT_MONTH = """
+The bare view asks one query and answers thirty days of half hours as plain text. The month asks
+for its types, for the weekly plan together with what is taken, and for the practice's row.
+"""
 
 
-class Site:
-    """The application, called in this process."""
-
-    def __init__(self) -> None:
-        settings.ROOT_URLCONF = "tests.bench.urls"
-        self.handler = WSGIHandler()
-
-    def get(self, path: str, *, status: str = "200 OK", **headers: str) -> dict[str, str]:
-        """Asks for a page, expects that status and returns the answer's header fields."""
-        asked = {
-            "host": "localhost",
-            "accept-encoding": "br, gzip",
-            "user-agent": BROWSER,
-            **headers,
-        }
-        environ = RequestFactory(headers=asked).get(path).environ
-        said: list[str] = []
-        fields: dict[str, str] = {}
-
-        def begin(
-            status: str, given: list[tuple[str, str]], *_: object
-        ) -> Callable[[bytes], object]:
-            said.append(status)
-            fields.update(given)
-            return lambda data: None
-
-        answer = self.handler(environ, begin)
-        b"".join(answer)
-        answer.close()
-        assert said == [status], (path, said)
-        return fields
-
-    def again(self, path: str, etag: str) -> None:
-        self.get(path, status="304 Not Modified", **{"if-none-match": etag})
-
-
-def month(rounds: int = ROUNDS) -> str:
-    """The month at every length of history, made anew and kept, beside a bare view over the same rows."""
+def month(rounds: int = ROUNDS) -> Part:
+    """The month made anew, beside a bare view over the same rows, and its slots beside their statements."""
     site = Site()
     costs: defaultdict[tuple[str, str], list[Cost]] = defaultdict(list)
     queries = {}
@@ -73,53 +54,87 @@ def month(rounds: int = ROUNDS) -> str:
         for scene in scenes.SCENES:
             with scenes.entered(scene):
                 queries[scene] = _queries(site)
-                for path in (MONTH, BARE):
-                    site.get(path)
-                    costs[scene, path].append(measure.cost(partial(site.get, path), REQUESTS))
-    first = measure.middle(costs[next(iter(scenes.SCENES)), MONTH])
+                heard = recorded(_slots)
+                for name, action in (
+                    ("month", partial(site.get, MONTH)),
+                    ("bare", partial(site.get, BARE)),
+                    ("slots", _slots),
+                    ("raw", partial(replay, heard)),
+                ):
+                    action()
+                    costs[name, scene].append(measure.cost(action, REQUESTS))
+    middles = {key: measure.middle(each) for key, each in costs.items()}
+    first = middles["month", next(iter(scenes.SCENES))]
     rows: list[list[object]] = []
     for scene in scenes.SCENES:
-        month, bare = (measure.middle(costs[scene, path]) for path in (MONTH, BARE))
-        ratios = [month.cpu / first.cpu, month.cpu / bare.cpu]
-        rows.append([scene, queries[scene], month.cpu, month.wall, *ratios])
-    heads = ["made anew", "queries", "CPU ms", "wall ms", "CPU to first row", "CPU to bare view"]
-    return measure.table("Month view", heads, rows)
+        ours, bare = middles["month", scene], middles["bare", scene]
+        rows.append([scene, queries[scene], ours.cpu, ours.cpu / first.cpu, ours.cpu / bare.cpu])
+    heads = [
+        "the month of days, made anew",
+        "queries",
+        "CPU ms",
+        "CPU to first row",
+        "CPU to a bare view",
+    ]
+    pairs = [
+        Pair(f"slots, {scene}", middles["slots", scene], holds.LIMIT, middles["raw", scene])
+        for scene in scenes.SCENES
+    ]
+    return Part(measure.table(heads, rows) + ABOUT_MONTH, pairs)
 
 
-def kept(rounds: int = ROUNDS) -> str:
+def _slots() -> object:
+    """All that a guest can book, as a page asks for it."""
+    call_type = CallType.objects.offered().select_related("calendar").get(slug=holds.SLUG)
+    return scheduling.offered_slots(call_type, now=timezone.now())
+
+
+def kept(rounds: int = ROUNDS) -> Part:
     """Public pages, made anew and kept, beside a view that answers bytes it had before."""
     site = Site()
     costs: defaultdict[tuple[str, str], list[Cost]] = defaultdict(list)
     with scenes.entered("1,000 past bookings"):
-        for path in PAGES:
-            for _ in range(rounds):
-                costs["anew", path].append(measure.cost(partial(site.get, path), REQUESTS))
+        for _ in range(rounds):
+            for path in PAGES:
+                for kind, asked in (("asking", ASKING), ("anew", path)):
+                    cost = measure.cost(partial(site.get, asked), REQUESTS)
+                    costs[kind, path].append(cost)
         _listen()
         for _ in range(rounds):
             for path in PAGES:
-                etag = site.get(path)["ETag"]
-                for kind, ask in (
+                etag = site.get(path).field("ETag")
+                asks: tuple[tuple[str, Callable[[], object]], ...] = (
                     ("ready", partial(site.get, READY)),
                     ("kept", partial(site.get, path)),
                     ("304", partial(site.again, path, etag)),
-                ):
+                )
+                for kind, ask in asks:
                     costs[kind, path].append(measure.cost(ask, REQUESTS))
+    middles = {key: measure.middle(each) for key, each in costs.items()}
     heads = [
-        "page",
+        "public pages, whole answer with every middleware",
         "made anew, CPU ms",
         "kept, CPU ms",
         "304, CPU ms",
-        "bare response",
-        "kept to bare",
-        "304 to bare",
+        "kept to a bare response",
+        "304 to a bare response",
     ]
     rows: list[list[object]] = []
-    for path in PAGES:
+    for path, name in PAGES.items():
         anew, kept, known, ready = (
-            measure.middle(costs[kind, path]).cpu for kind in ("anew", "kept", "304", "ready")
+            middles[kind, path].cpu for kind in ("anew", "kept", "304", "ready")
         )
-        rows.append([path, anew, kept, known, ready, kept / ready, known / ready])
-    return measure.table("Public pages", heads, rows)
+        rows.append([name, anew, kept, known, kept / ready, known / ready])
+    pairs = [
+        Pair("landing, kept", middles["kept", "/"], "a bare view", middles["ready", "/"]),
+        Pair(
+            "landing, made anew",
+            middles["anew", "/"],
+            "a bare view with one query",
+            middles["asking", "/"],
+        ),
+    ]
+    return Part(measure.table(heads, rows) + ABOUT_KEPT, pairs)
 
 
 def _listen() -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import time, timedelta
+from functools import cache
 
 import psycopg
 from django.core.management import call_command
@@ -37,32 +38,63 @@ SCENES: Mapping[str, tuple[int, int]] = {
 }
 
 
-def build(wanted: Iterable[str] = SCENES) -> None:
-    """Make these databases anew; the first one migrates, the others are copies with rows."""
-    _create("base", template="template1")
+@cache
+def base() -> str:
+    """An empty, migrated database to copy; made once a run."""
+    create("base", template="template1")
     call_command("migrate", verbosity=0)
     _leave()
-    for name in wanted:
-        calendars, past = SCENES[name]
-        _create(_database(name), template="base")
-        with entered(name):
-            _fill(calendars, past)
+    return "base"
+
+
+@cache
+def build(name: str) -> None:
+    """Make this scene's database anew, a copy of the empty one with rows; once a run."""
+    calendars, past = SCENES[name]
+    create(_database(name), template=base())
+    with connected_to(_database(name)):
+        _fill(calendars, past)
 
 
 @contextmanager
 def entered(name: str) -> Iterator[None]:
     """Point Django to this scene's database."""
-    connection.settings_dict["NAME"] = _database(name)
+    build(name)
+    with connected_to(_database(name)):
+        yield
+
+
+@contextmanager
+def copied(name: str, scene: str = "") -> Iterator[None]:
+    """Point Django to a new copy of a scene's database, or of the empty one."""
+    copy(name, scene)
+    with connected_to(name):
+        yield
+
+
+def copy(name: str, scene: str = "") -> str:
+    """Make a new copy of a scene's database, or of the empty one, and return its URL."""
+    if scene:
+        build(scene)
+    return create(name, template=_database(scene) if scene else base())
+
+
+def create(database: str, template: str) -> str:
+    """Make a database anew as a copy of another nobody is connected to, and return its URL."""
+    with psycopg.connect(cluster().dsn("postgres"), autocommit=True) as maintenance:
+        maintenance.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+        maintenance.execute(f"CREATE DATABASE {database} TEMPLATE {template}")
+    return cluster().url(database)
+
+
+@contextmanager
+def connected_to(database: str) -> Iterator[None]:
+    """Point Django to this database."""
+    connection.settings_dict["NAME"] = database
     try:
         yield
     finally:
         _leave()
-
-
-def _create(database: str, template: str) -> None:
-    with psycopg.connect(cluster.dsn("postgres"), autocommit=True) as maintenance:
-        maintenance.execute(f"DROP DATABASE IF EXISTS {database}")
-        maintenance.execute(f"CREATE DATABASE {database} TEMPLATE {template}")
 
 
 def _leave() -> None:

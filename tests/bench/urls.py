@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 from django.utils import timezone
 
-from booking.models import Booking
+from booking.models import Booking, CallType
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HALF_AN_HOUR = timedelta(minutes=30)
@@ -37,6 +37,12 @@ def bare(request: HttpRequest) -> HttpResponse:
 READY = HttpResponse(b"x" * 10_000, headers={"Content-Encoding": "br"})
 
 
+def asking(request: HttpRequest) -> HttpResponse:
+    """The same after one query, as a page made anew cannot do without."""
+    CallType.objects.filter(pk=1).first()
+    return HttpResponse(READY.content, headers=READY.headers)
+
+
 def ready(request: HttpRequest) -> HttpResponse:
     """What Django and its middleware cost alone: bytes that were ready before."""
     return HttpResponse(READY.content, headers=READY.headers)
@@ -44,6 +50,7 @@ def ready(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("bare/", bare),
+    path("asking/", asking),
     path("ready/", ready),
     path("", include("coaching_site.urls")),
 ]
