@@ -5,7 +5,7 @@ PORT ?= 8000
 BIN := .venv/bin
 export PORT PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run test check soak coverage pictures bench manage secrets upgrade lock clean help
+.PHONY: run test check soak coverage pictures bench loadtest scale manage secrets upgrade lock clean help
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -36,8 +36,14 @@ pictures: .venv/test.stamp ## pictures of every public page and state, in three 
 	mkdir -p .data/pictures
 	PICTURES=$(CURDIR)/.data/pictures $(BIN)/python -m pytest -q tests/journeys/test_access.py
 
-bench: .venv/test.stamp ## how fast it is, as Markdown tables
-	$(BIN)/python -m tests.bench
+bench: .venv/test.stamp ## how fast it is, each path beside its limit; writes the README's figures
+	$(BIN)/python -m tests.bench --write
+
+loadtest: .venv/test.stamp ## a mixed day at rising rates, the knee drawn, every promise checked; writes docs/scale.md
+	$(BIN)/python -m tests.load
+
+scale: .venv/test.stamp ## what grows with calendars, bookings and readers; writes docs/scale.md
+	$(BIN)/python -m tests.load scale
 
 manage: .venv/run.stamp ## one management command, e.g. make manage c="createsuperuser"
 	@$(BIN)/python -m coaching_site.local manage $(c)

@@ -19,7 +19,6 @@ from psycopg.errors import DeadlockDetected, ExclusionViolation, UniqueViolation
 
 from booking import notices
 from booking.availability import check
-from booking.availability import offered_slots as offered_slots
 from booking.errors import (
     AlreadyCancelled,
     BeingPaid,

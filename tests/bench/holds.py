@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 from django.utils import timezone
 
-from booking import scheduling
+from booking import availability, scheduling
 from booking.models import Booking, CallType
 from booking.scheduling import Guest
 from booking.slots import Interval
@@ -56,7 +56,7 @@ def throughput(rounds: int = ROUNDS) -> Part:
         for _ in range(rounds):
             for threads in THREADS:
                 for name, action, work in (("site", _hold, wishes), ("raw", replay, heard)):
-                    speeds[name, threads].append(_per_second(action, work, threads))
+                    speeds[name, threads].append(per_second(action, work, threads))
                     _forget(wishes)
     rows = []
     for threads in THREADS:
@@ -110,7 +110,7 @@ def free_times(count: int) -> list[datetime]:
     now = timezone.now()
     call_type = CallType.objects.offered().get(slug=SLUG)
     call_type.horizon_days = YEAR.days
-    offers = scheduling.offered_slots(call_type, now=now, within=Interval(now, now + YEAR))
+    offers = availability.offered_slots(call_type, now=now, within=Interval(now, now + YEAR))
     # Every third half hour: a pause of a quarter of an hour lies between.
     apart = offers[:: max(3, len(offers) // count)][:count]
     assert len(apart) == count
@@ -141,7 +141,7 @@ def _forget(wishes: Sequence[Wish]) -> None:
     Booking.objects.filter(form_token__in=[wish.form_token for wish in wishes]).delete()
 
 
-def _per_second(action: Callable[[Any], object], work: Sequence[Any], threads: int) -> float:
+def per_second(action: Callable[[Any], object], work: Sequence[Any], threads: int) -> float:
     start = Barrier(threads + 1)
 
     def run(share: Sequence[Any]) -> None:

@@ -12,7 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from booking import scheduling
+from booking import availability
 from booking.models import CallType
 from coaching_site import news
 from tests.bench import holds, measure, scenes
@@ -86,7 +86,7 @@ def month(rounds: int = ROUNDS) -> Part:
 def _slots() -> object:
     """All that a guest can book, as a page asks for it."""
     call_type = CallType.objects.offered().select_related("calendar").get(slug=holds.SLUG)
-    return scheduling.offered_slots(call_type, now=timezone.now())
+    return availability.offered_slots(call_type, now=timezone.now())
 
 
 def kept(rounds: int = ROUNDS) -> Part:

@@ -43,7 +43,7 @@ def base() -> str:
     """An empty, migrated database to copy; made once a run."""
     create("base", template="template1")
     call_command("migrate", verbosity=0)
-    _leave()
+    leave()
     return "base"
 
 
@@ -94,10 +94,10 @@ def connected_to(database: str) -> Iterator[None]:
     try:
         yield
     finally:
-        _leave()
+        leave()
 
 
-def _leave() -> None:
+def leave() -> None:
     connection.close()
     connection.close_pool()  # type: ignore[attr-defined]
 

@@ -42,9 +42,9 @@ def sending(frozen: tuple[int, ...] = FROZEN) -> Part:
 
 
 def _told() -> dict[str, dict[str, Any]]:
-    _ground(LIST)
+    ground(LIST)
     with relay(0.0) as port:
-        return {way: _measured(way, LIST, port) for way in WAYS}
+        return {way: measured(way, LIST, port) for way in WAYS}
 
 
 def _a_mail(told: dict[str, Any]) -> Cost:
@@ -61,8 +61,8 @@ def _cost(told: dict[str, dict[str, Any]]) -> str:
 
 def _time() -> str:
     with relay(SLOW) as port:
-        _ground(LIST)
-        told = _measured("lanes", LIST, port)
+        ground(LIST)
+        told = measured("lanes", LIST, port)
     speed = f"{told['sent'] / told['seconds']:,.0f}"
     row = [f"{told['sent']:,} mails", told["seconds"], speed, told["cpu_ms"]]
     slow = f"a server that answers each command after {SLOW * 1000:.0f} ms, default pace"
@@ -73,18 +73,18 @@ def _memory(frozen: tuple[int, ...]) -> str:
     rows = []
     with relay(0.0) as port:
         for size in frozen:
-            seconds = _ground(size)
-            told = _measured("lanes", STRETCH, port)
+            seconds = ground(size)
+            told = measured("lanes", STRETCH, port)
             rows.append([f"{size:,}", seconds, f"{told['sent']:,}", f"{told['peak_mb']:.0f}"])
     return measure.table(["readers", "freezing s", "mails sent", "sender's peak MB"], rows)
 
 
-def _ground(size: int) -> float:
+def ground(size: int) -> float:
     """A fresh database with an issue that has begun; the seconds freezing and starting took."""
     return float(_run("tests.sending_ground", str(size), url=scenes.copy("sending"), port=0))
 
 
-def _measured(way: str, most: int, port: int) -> dict[str, Any]:
+def measured(way: str, most: int, port: int) -> dict[str, Any]:
     told = _run("tests.sending_load", way, str(most), url=cluster().url("sending"), port=port)
     parsed: dict[str, Any] = json.loads(told)
     return parsed

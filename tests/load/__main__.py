@@ -10,7 +10,7 @@ from tests.load import page
 
 
 def main(part: str = "day", seconds: str = "") -> None:
-    importlib.import_module("tests.bench")  # starts Postgres, and Django on it
+    importlib.import_module("tests.bench.base")  # starts Postgres, and Django on it
     measuring: Any = importlib.import_module(f"tests.load.{part}")
     block = measuring.run(**({"seconds": float(seconds)} if seconds else {}))
     sys.stdout.write(block)

@@ -20,7 +20,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from booking import invoicing, reminders, scheduling
+from booking import availability, invoicing, reminders, scheduling
 from booking.models import BusyFeed, Calendar, CallType, Notification
 from booking.scheduling import Guest
 from booking.slots import Interval
@@ -75,7 +75,6 @@ COMMITS = {
 def run() -> str:
     # First, while this process is small: Linux counts a parent's memory into its child's peak.
     issue, list_sizes = _list()
-    scenes.build([ONE, MANY])
     costs: dict[str, Costs] = {}
     for scene in (ONE, MANY):
         with scenes.entered(scene):
@@ -158,7 +157,7 @@ def _month() -> Callable[[], object]:
 
 def _some_day() -> str:
     call_type = CallType.objects.get(slug="kennenlernen")
-    first = scheduling.offered_slots(call_type, now=timezone.now())[0]
+    first = availability.offered_slots(call_type, now=timezone.now())[0]
     return f"{MONTH}{timezone.localdate(first.start)}/"
 
 
@@ -218,7 +217,7 @@ def _bookings() -> str:
     for threads in THREADS:
         alone = [next(ready) for _ in range(BOOKINGS)]
         apart = [_wishes(next(rest), 1, within=WEEKS)[0] for _ in range(BOOKINGS)]
-        speeds = [holds._per_second(_book, work, threads) for work in (alone, apart)]
+        speeds = [holds.per_second(_book, work, threads) for work in (alone, apart)]
         rows.append([threads, *(f"{speed:.0f}" for speed in speeds)])
     heads = ["threads of one process", "bookings a second, all in one calendar", "each in its own"]
     return page.table(heads, rows)
@@ -227,7 +226,7 @@ def _bookings() -> str:
 def _wishes(call_type: CallType, count: int, within: timedelta = YEAR) -> list[Wish]:
     """Free times from all over the time within which somebody looks."""
     now, call_type.horizon_days = timezone.now(), within.days
-    offers = scheduling.offered_slots(call_type, now=now, within=Interval(now, now + within))
+    offers = availability.offered_slots(call_type, now=now, within=Interval(now, now + within))
     apart = offers[:: max(3, len(offers) // count)][:count]
     assert len(apart) == count
     return [
@@ -249,7 +248,7 @@ def _book(wish: Wish) -> None:
 
 def _commits(database: str) -> str:
     """Durable commits a second of the smallest transaction, without Python's lock in the way."""
-    with psycopg.connect(cluster.dsn(database), autocommit=True) as probe:
+    with psycopg.connect(cluster().dsn(database), autocommit=True) as probe:
         probe.execute(PROBE)
     rows = [
         [many, *(f"{_commits_a_second(database, sql, many):.0f}" for sql in COMMITS.values())]
@@ -264,7 +263,7 @@ def _commits_a_second(database: str, sql: str, threads: int) -> float:
     start = threading.Barrier(threads + 1)
 
     def work(number: int) -> None:
-        with psycopg.connect(cluster.dsn(database), autocommit=True) as own:
+        with psycopg.connect(cluster().dsn(database), autocommit=True) as own:
             start.wait()
             while not over.is_set():
                 own.execute(sql)
@@ -295,15 +294,15 @@ def _sizes(tables: Mapping[str, str]) -> list[list[object]]:
 
 def _list() -> tuple[str, list[list[object]]]:
     """An issue to a million: freezing it and the first mails as a table, and what rows take on disk."""
-    frozen = sending._ground(READERS)
-    with sending._relay(0.0) as port:
-        told: dict[str, Any] = sending._measured("lanes", STRETCH, port)
+    frozen = sending.ground(READERS)
+    with sending.relay(0.0) as port:
+        told: dict[str, Any] = sending.measured("lanes", STRETCH, port)
     name = connection.settings_dict["NAME"]
     connection.settings_dict["NAME"] = "sending"
     try:
         sizes = _sizes(LIST_TABLES)
     finally:
-        scenes._leave()
+        scenes.leave()
         connection.settings_dict["NAME"] = name
     heads = ["readers", "freezing s", "first mails", "mails a second", "sender's peak MB"]
     row = [f"{READERS:,}", frozen, f"{told['sent']:,}", f"{told['sent'] / told['seconds']:,.0f}"]

@@ -51,7 +51,7 @@ class Ground:
         return f"localhost:{self.port}"
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        with psycopg.connect(cluster.dsn(self.database), autocommit=True) as asking:
+        with psycopg.connect(cluster().dsn(self.database), autocommit=True) as asking:
             return asking.execute(sql, values).fetchall()
 
     def connections(self) -> int:
@@ -67,7 +67,6 @@ class Ground:
 
 @contextmanager
 def serving() -> Iterator[Ground]:
-    scenes.build([SCENE])
     with scenes.entered(SCENE):
         session = _furnish()
         database = str(connection.settings_dict["NAME"])
@@ -75,7 +74,7 @@ def serving() -> Iterator[Ground]:
     environment = {name: value for name, value in os.environ.items() if name != "WEB_WORKERS"} | {
         "SITE_PROFILE": "local",
         "SITE_URL": f"http://localhost:{port}",
-        "DATABASE_URL": cluster.url(database),
+        "DATABASE_URL": cluster().url(database),
         "PORT": str(port),
         "TRUSTED_PROXIES": "127.0.0.1",
         "EMAIL_HOST": "127.0.0.1",
@@ -118,8 +117,9 @@ def _furnish() -> str:
 
 def _roots(children: list[Child]) -> dict[str, int]:
     found = {child.name: child.process.pid for child in children if child.process is not None}
-    assert cluster.process is not None
-    return found | {"Postgres": cluster.process.pid}
+    database = cluster().process
+    assert database is not None
+    return found | {"Postgres": database.pid}
 
 
 def _of_family(root: int) -> float:
