@@ -34,6 +34,8 @@ class Host:
 
     root: Path
     key: paramiko.PKey = field(default_factory=paramiko.ECDSAKey.generate)
+    # A server may have keys of several kinds.
+    other_keys: list[paramiko.PKey] = field(default_factory=list)
     # The key that opens it, in base64; without one the password does.
     known_key: str = ""
     port: int = 0
@@ -207,7 +209,8 @@ def serve(root: Path) -> Iterator[Host]:
                     return
                 line = paramiko.Transport(connection)
                 lines.append(line)
-                line.add_server_key(host.key)
+                for key in (host.key, *host.other_keys):
+                    line.add_server_key(key)
                 line.set_subsystem_handler("sftp", SFTPServer, Files, line)
                 with suppress(paramiko.SSHException, EOFError, OSError):
                     line.start_server(server=Door(host), event=threading.Event())

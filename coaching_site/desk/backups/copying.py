@@ -59,14 +59,22 @@ def carry(*, now: datetime) -> Carried:
     read through, so that a disk that forgets is noticed. Raises BackupError; what had arrived until
     then stays, and the next walk carries the rest.
     """
-    with folder.only_one(LOCK, AlreadyCopying), _remote() as remote:
-        remote.make_folder()
-        _clear_rests(remote)
-        before = _copies(remote)
-        sent = _send_missing(remote, before, now=now)
-        gone = _forget_old(remote, now=now) if settings.BACKUP_COPY.deletes_old else 0
-        _note(_copies(remote))
-        _read_one_through(remote, [each for each in before if each.name not in sent], now=now)
+    try:
+        with folder.only_one(LOCK, AlreadyCopying), _remote() as remote:
+            return _carry(remote, now=now)
+    except OSError as error:
+        raise CannotWrite from error
+
+
+def _carry(remote: Remote, *, now: datetime) -> Carried:
+    remote.make_folder()
+    _clear_rests(remote)
+    before = _copies(remote)
+    sent = _send_missing(remote, before, now=now)
+    gone = _forget_old(remote, now=now) if settings.BACKUP_COPY.deletes_old else 0
+    after = _copies(remote)
+    _note(after)
+    _read_one_through(remote, [each for each in after if each.name not in sent], now=now)
     return Carried(sent=len(sent), there=len(before), gone=gone)
 
 
@@ -80,23 +88,25 @@ def copies() -> list[Copy]:
 def fetched(name: str) -> Iterator[Path]:
     """A copy with its checksum beside it, in the folder of backups until this ends.
 
-    Not where temporary files usually are: that may be memory. Raises BackupError.
+    Not where temporary files usually are: that may be memory. Raises BackupError and OSError.
     """
+    with folder.locked() as place:
+        try:
+            yield _fetch(name, place)
+        finally:
+            folder.clear_rests()
+
+
+def _fetch(name: str, place: Path) -> Path:
     try:
-        with folder.locked() as place, _remote() as remote:
+        with _remote() as remote:
             file = place / f"{folder.UNFINISHED}{_name_of(name, _copies(remote))}"
-            kept = folder.checksum_of(file)
-            try:
-                kept.write_bytes(b"".join(remote.read(_theirs(kept))))
-                with file.open("xb") as target:
-                    for piece in remote.read(_theirs(file)):
-                        target.write(piece)
-                yield file
-            finally:
-                file.unlink(missing_ok=True)
-                kept.unlink(missing_ok=True)
+            for each in (folder.checksum_of(file), file):
+                with each.open("xb") as target:
+                    target.writelines(remote.read(_theirs(each)))
     except OSError as error:
         raise CannotWrite from error
+    return file
 
 
 def _theirs(file: Path) -> str:
@@ -224,8 +234,6 @@ def _forget_old(remote: Remote, *, now: datetime) -> int:
 def _read_one_through(remote: Remote, older: list[Copy], *, now: datetime) -> None:
     """One copy a day, in turn. A damaged one is sent anew; raises CopyDamaged when it cannot be."""
     whole = [copy for copy in older if copy.is_whole]
-    still_there = {copy.name for copy in _copies(remote)}
-    whole = [copy for copy in whole if copy.name in still_there]
     if not whole:
         return
     name = whole[now.toordinal() % len(whole)].name

@@ -118,9 +118,14 @@ def sha256(file: Path) -> str:
 def locked() -> Iterator[Path]:
     """The folder, for one writer; rests of a killed one are gone. Raises AlreadyRunning and OSError."""
     with only_one(".lock", AlreadyRunning):
-        for rest in path().glob(f"{UNFINISHED}*"):
-            rest.unlink()
+        clear_rests()
         yield path()
+
+
+def clear_rests() -> None:
+    """Delete what is unfinished. Only whoever holds the folder knows that nobody is at it."""
+    for rest in path().glob(f"{UNFINISHED}*"):
+        rest.unlink()
 
 
 @contextmanager

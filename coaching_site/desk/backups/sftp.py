@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import errno
 import socket
+import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import paramiko
@@ -98,12 +99,12 @@ def connected(to: Copying) -> Iterator[Remote]:
     Raises CopyKeyUnreadable, HostKeyWrong, LoginRefused, CopyRefused and LineBroken.
     """
     key = _private_key(to.key_file) if to.key_file else None
-    with _told(), _line(to) as line:
-        _sign_in(line, to, key)
-        client = paramiko.SFTPClient.from_transport(line)
-        assert client is not None
-        client.get_channel().settimeout(SILENCE_SECONDS)  # type: ignore[union-attr]
-        with client, _told(line):
+    with ExitStack() as held:
+        with _told():
+            line = held.enter_context(_line(to))
+            _sign_in(line, to, key)
+            client = _files(line)
+        with _told(line):
             yield Remote(client, to.folder)
 
 
@@ -117,7 +118,9 @@ def _line(to: Copying) -> Iterator[paramiko.Transport]:
     """An encrypted line to the host that has the expected key, and to no other."""
     with socket.create_connection((to.host, to.port), CONNECT_SECONDS) as connection:
         # A host that has vanished acknowledges nothing; without this it would be waited for.
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_SECONDS * 1000)
+        if sys.platform == "linux":
+            milliseconds = SILENCE_SECONDS * 1000
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
         line = paramiko.Transport(connection)
         try:
             line.channel_timeout = SILENCE_SECONDS
@@ -143,6 +146,15 @@ def _sign_in(line: paramiko.Transport, to: Copying, key: paramiko.PKey | None) -
         raise LoginRefused from None
     if not line.is_authenticated():
         raise LoginRefused
+
+
+def _files(line: paramiko.Transport) -> paramiko.SFTPClient:
+    client = paramiko.SFTPClient.from_transport(line)
+    channel = client.get_channel() if client is not None else None
+    if client is None or channel is None:
+        raise CopyRefused
+    channel.settimeout(SILENCE_SECONDS)
+    return client
 
 
 def _private_key(path: str) -> paramiko.PKey:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 import subprocess
@@ -25,6 +26,7 @@ from coaching_site.desk import attention
 from coaching_site.desk.backups import copying, database, folder, nightly, restoring, sftp
 from coaching_site.desk.backups.errors import (
     AlreadyCopying,
+    CannotWrite,
     ChecksumWrong,
     CopyDamaged,
     CopyKeyUnreadable,
@@ -156,7 +158,7 @@ RSA = paramiko.RSAKey.generate(2048)
 
 def test_a_key_of_rsa_is_known_by_whatever_it_signs_with(host, now, settings, monkeypatch):
     """ssh-keyscan calls it ssh-rsa; what is signed is named otherwise since SHA-1 fell."""
-    host.key = RSA
+    host.other_keys, host.key = [host.key], RSA
     point_to(host, settings, monkeypatch)
     older(1, now)
 
@@ -220,6 +222,8 @@ def test_killed_in_the_middle_it_leaves_a_name_that_the_next_night_clears(host, 
     process.wait()
 
     assert there(host) == [f"{folder.UNFINISHED}{file.name}"]
+    # Also one whose backup is let go before that night comes.
+    (host.root / "backups" / f"{folder.UNFINISHED}{folder.name(now - 90 * DAY)}").touch()
     host.mend()
     host.woken.set()
     assert copying.carry(now=now).sent == 1
@@ -246,6 +250,22 @@ def test_a_host_that_does_not_greet_is_not_waited_for(now, host, settings, monke
     # And one that is not there at all.
     with pytest.raises(LineBroken):
         copying.carry(now=now)
+
+
+def test_a_full_disk_here_is_not_blamed_on_the_line(host, now, monkeypatch):
+    file = older(1, now)
+    copying.carry(now=now)
+
+    def full(path: Path, *arguments: object, **named: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(folder, "note_carried", full)
+    with pytest.raises(CannotWrite):
+        copying.carry(now=now)
+    monkeypatch.setattr(copying, "_theirs", full)
+    with pytest.raises(CannotWrite), copying.fetched(file.name):
+        pass
+    assert [name for name in names(folder.path()) if name.startswith(folder.UNFINISHED)] == []
 
 
 def test_what_arrives_otherwise_than_it_left_does_not_count(host, now):
