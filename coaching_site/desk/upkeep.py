@@ -82,8 +82,9 @@ def _places() -> Iterator[tuple[str, Path]]:
 
 
 def _existing(path: Path) -> Path:
-    """The folder, or the nearest above it that is there."""
-    return next(each for each in (path.resolve(), *path.resolve().parents) if each.exists())
+    """The folder, or the nearest above it that is there and may be looked at."""
+    whole = path.absolute()
+    return next(each for each in (whole, *whole.parents) if os.path.exists(each))
 
 
 @cache
@@ -97,8 +98,8 @@ def _database_folder() -> Path | None:
             " WHERE pg_has_role('pg_read_all_settings', 'member')"
         )
         row = cursor.fetchone()
-    path = Path(row[0]) if row else None
-    return path if path is not None and path.is_dir() else None
+    # Asked in a way that also says no where this user may not look.
+    return Path(row[0]) if row and os.path.isdir(row[0]) else None
 
 
 # --- jobs -----------------------------------------------------------------------------------------

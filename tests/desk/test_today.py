@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from datetime import date, timedelta
 from html import unescape
 from urllib.parse import unquote
@@ -39,6 +40,7 @@ from tests.booking.conftest import ADA, BEN, HALF_PAST_NINE, NINE, hold, new_typ
 from tests.booking.desk import pay_and_bill, queries, staff, words
 from tests.booking.papers import IBAN, address_of, give_back
 from tests.booking.test_withdrawals import declare
+from tests.desk.test_upkeep import Usage
 from tests.pages.test_legal import publish
 
 pytestmark = pytest.mark.django_db
@@ -63,6 +65,12 @@ def desk(client, coach, clock):
 
 def sentences(user, now) -> dict[str, Matter]:
     return {matter.sentence: matter for matter in today.page(user, now=now).matters}
+
+
+@pytest.fixture(autouse=True)
+def room_on_the_disk(monkeypatch):
+    """Whatever there is on the one that the tests run on."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**12, 0, 10**12))
 
 
 def all_well(now) -> None:
