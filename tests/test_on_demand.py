@@ -8,7 +8,7 @@ import sys
 from coaching_site import on_demand
 from tests.environment import ROOT
 
-HEAVY = ("fpdf", "fontTools", "holidays", "stripe")
+HEAVY = ("fpdf", "fontTools", "holidays", "paramiko", "stripe")
 STARTED = """
 import sys, django
 django.setup()

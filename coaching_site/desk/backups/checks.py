@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, register
 
+from coaching_site import on_demand
 from coaching_site.desk.backups.errors import CopyKeyUnreadable
+
+if TYPE_CHECKING:
+    from coaching_site.desk.backups import sftp
+else:
+    sftp = on_demand.Module("coaching_site.desk.backups.sftp")
 
 
 @register(deploy=True)
@@ -33,9 +39,6 @@ def copies_can_be_carried(**kwargs: Any) -> list[CheckMessage]:
 
 
 def _is_key(path: str) -> bool:
-    # As in `backups.copying`: its library is large, and only this check and the copying need it.
-    from coaching_site.desk.backups import sftp  # noqa: PLC0415
-
     try:
         sftp.check_key(path)
     except CopyKeyUnreadable:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 
+from coaching_site import on_demand
 from coaching_site.desk.backups import folder
 from coaching_site.desk.backups.errors import (
     AlreadyCopying,
@@ -24,7 +25,10 @@ from coaching_site.desk.backups.errors import (
 )
 
 if TYPE_CHECKING:
+    from coaching_site.desk.backups import sftp
     from coaching_site.desk.backups.sftp import Remote
+else:
+    sftp = on_demand.Module("coaching_site.desk.backups.sftp")
 
 LOCK = ".copy.lock"
 # What stands for the newest one's name.
@@ -126,9 +130,6 @@ def _name_of(wanted: str, found: list[Copy]) -> str:
 @contextmanager
 def _remote() -> Iterator[Remote]:
     """Raises NoCopyHost and what `sftp.connected` raises."""
-    # 17 MB that only a process needs which carries backups.
-    from coaching_site.desk.backups import sftp  # noqa: PLC0415
-
     if not settings.BACKUP_COPY.host:
         raise NoCopyHost
     with sftp.connected(settings.BACKUP_COPY) as remote:
