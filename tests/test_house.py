@@ -76,6 +76,7 @@ FLOORS = {
         "pictures",
         "kept",
         "counters",
+        "clock",
         "news",
         "consent",
         "inbox",
