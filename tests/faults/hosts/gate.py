@@ -72,12 +72,15 @@ class Gate:
                 threading.Thread(target=self._connect, args=(visitor,), daemon=True).start()
 
     def _connect(self, visitor: socket.socket) -> None:
-        with suppress(OSError), visitor:
-            with socket.create_connection(("127.0.0.1", self.target)) as server:
-                there = threading.Thread(target=_pump, args=(visitor, server, 0.0), daemon=True)
-                there.start()
-                _pump(server, visitor, self._late)
-                there.join()
+        with (
+            suppress(OSError),
+            visitor,
+            socket.create_connection(("127.0.0.1", self.target)) as server,
+        ):
+            there = threading.Thread(target=_pump, args=(visitor, server, 0.0), daemon=True)
+            there.start()
+            _pump(server, visitor, self._late)
+            there.join()
 
 
 def _pump(source: socket.socket, sink: socket.socket, late: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from urllib.parse import unquote
+from datetime import UTC
 
 from tests.faults.hosts.guests import Crowd
 from tests.faults.hosts.site import Hosts
@@ -39,20 +39,13 @@ def problems(hosts: Hosts, crowds: Iterable[Crowd], *, repeats: int = 0) -> list
 
 
 def _forgotten(hosts: Hosts, crowds: list[Crowd]) -> Iterator[str]:
-    confirmed = {email: start for email, start in hosts.query(CONFIRMED)}
+    confirmed = dict(hosts.query(CONFIRMED))
     for told in (told for crowd in crowds for told in crowd.booked):
         start = confirmed.get(told.address)
         if start is None:
             yield f"{told.address} was promised {told.start} and has nothing"
-        elif f"{start:%Y-%m-%dT%H:%M}" != _instant(told.start):
+        elif f"{start.astimezone(UTC):%Y%m%dT%H%M%SZ}" != told.start:
             yield f"{told.address} was promised {told.start} and has {start}"
-
-
-def _instant(segment: str) -> str:
-    """As addresses of slots spell it, `2027-03-03T0800Z`, in the spelling compared here."""
-    day, _, clock = unquote(segment).rstrip("Z").partition("T")
-    digits = clock.replace(":", "").replace("-", "")
-    return f"{day}T{digits[:2]}:{digits[2:4]}"
 
 
 def _mails(hosts: Hosts, repeats: int) -> Iterator[str]:

@@ -30,13 +30,14 @@ from tests.stripe_sandbox import Sandbox
 
 HOSTS = 3
 DATABASE = "hosts"
-PATIENCE_SECONDS = 180
+PATIENCE_SECONDS = 120
 # A worker says that it lives every second (tests.faults.hosts.settings).
 DEAD_AFTER = "6 seconds"
-# Another migration may come: a template has everything up to now.
 SENDING = "lease=4,slice=3,first_pause=0.3,longest_pause=1,first_deferral=0.2,longest_deferral=0.5"
 
-FORGET_THE_DEAD = f"DELETE FROM procrastinate_workers WHERE last_heartbeat < now() - interval '{DEAD_AFTER}'"
+FORGET_THE_DEAD = (
+    f"DELETE FROM procrastinate_workers WHERE last_heartbeat < now() - interval '{DEAD_AFTER}'"
+)
 # A mail whose worker died waits three minutes; nobody works at it, so they may be over.
 CLAIMS_RUN_OUT = """
     UPDATE booking_notification SET claimed_until = now() WHERE claimed_until > now() AND NOT EXISTS
@@ -49,6 +50,11 @@ ASK = """
     VALUES (%s, '{"timestamp": 0}', 'default', 'todo', %s) ON CONFLICT DO NOTHING
 """
 LEFT = "SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')"
+WHAT_IS_LEFT = """
+    SELECT status, task_name, args, attempts, scheduled_at, j.worker_id, last_heartbeat, now()
+    FROM procrastinate_jobs j LEFT JOIN procrastinate_workers w ON w.id = j.worker_id
+    WHERE status IN ('todo', 'doing')
+"""
 OWED = "SELECT count(*) FROM booking_notification WHERE sent_at IS NULL"
 
 
@@ -161,6 +167,7 @@ class Hosts:
         """Wait until no job is left and no mail is owed; who died is found in seconds here."""
 
         def is_settled() -> bool:
+            self.revive()
             for statement in (FORGET_THE_DEAD, CLAIMS_RUN_OUT, NO_MORE_WAITING):
                 self.query(statement)
             if self.query(LEFT) == [(0,)] and self.query(OWED) == [(0,)]:
@@ -171,13 +178,14 @@ class Hosts:
             return False
 
         self.wait_until_well()
-        wait_until(is_settled, PATIENCE_SECONDS)
+        try:
+            wait_until(is_settled, PATIENCE_SECONDS)
+        except AssertionError:
+            raise AssertionError(f"not settled: {self.query(WHAT_IS_LEFT)}") from None
 
     def empty_the_mailbox(self) -> None:
         """What a test looks at is its own mail."""
-        self.mails_before |= {
-            str(mail["X-Envelope-To"]).lower() for mail in self.mailbox.messages
-        }
+        self.mails_before |= {str(mail["X-Envelope-To"]).lower() for mail in self.mailbox.messages}
         self.mailbox.clear()
 
     def stop(self) -> None:
@@ -231,6 +239,8 @@ def running(folder: Path) -> Iterator[Hosts]:
                 _prepare(hosts, first)
                 hosts.start()
                 hosts.wait_until_well()
+                for url in hosts.urls:
+                    Visitor(url).get("/")  # from here on it hears of news
                 yield hosts
             finally:
                 hosts.stop()

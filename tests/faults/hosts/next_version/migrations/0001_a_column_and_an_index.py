@@ -4,7 +4,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("booking", "0001_initial")]
+    dependencies = [("booking", "0001_booking")]
 
     operations = [
         migrations.RunSQL("ALTER TABLE booking_booking ADD COLUMN mood text NOT NULL DEFAULT 'calm'"),
