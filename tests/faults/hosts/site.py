@@ -20,6 +20,7 @@ import psycopg
 from django.conf import settings
 from django.db import connections
 
+from coaching_site import clock
 from coaching_site.local.postgres import Cluster
 from coaching_site.local.supervisor import WEB, WORKER, Child
 from tests import mail_server
@@ -29,6 +30,7 @@ from tests.running_site import ROOT, Visitor, free_port, wait_until
 from tests.stripe_sandbox import Sandbox
 
 HOSTS = 3
+MOST_APART = clock.MOST_APART.total_seconds()
 DATABASE = "hosts"
 PATIENCE_SECONDS = 120
 # A worker says that it lives every second (tests.faults.hosts.settings).
@@ -83,6 +85,7 @@ class Host:
 
     def set_clock(self, seconds: float) -> None:
         """From now on this host is so far ahead of all others."""
+        self.ahead = seconds
         new = self.clock.with_suffix(".new")
         new.write_text(str(seconds))
         new.rename(self.clock)
@@ -159,7 +162,9 @@ class Hosts:
     def wait_until_well(self) -> None:
         def are_well() -> bool:
             self.revive()
-            return all(Visitor(url).get("/readyz").status == 200 for url in self.urls)
+            # A host whose clock is wrong says so, and goes on answering.
+            right = [host.url for host in self.hosts if abs(host.ahead) < MOST_APART]
+            return all(Visitor(url).get("/readyz").status == 200 for url in right)
 
         wait_until(are_well, PATIENCE_SECONDS)
 

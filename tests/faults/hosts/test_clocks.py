@@ -1,4 +1,4 @@
-"""Clocks that are wrong: hosts that disagree by minutes, one that jumps an hour, one that slept."""
+"""Clocks that are wrong: hosts that disagree, one that jumps an hour, one that slept."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def set_clocks(hosts: Hosts, *seconds: float) -> None:
         host.set_clock(ahead)
 
 
-def test_hosts_that_disagree_by_minutes_book_and_remind_once(hosts, random, figures):
-    set_clocks(hosts, 0, 90, -90)
+def test_hosts_that_disagree_by_a_minute_and_a_half_are_one_site(hosts, random, figures):
+    set_clocks(hosts, 0, 45, -45)
     crowd, payers = Crowd(hosts, random), Crowd(hosts, random)
     slots = list(itertools.islice(free_slots(hosts), GUESTS))
     crowd.book_all(slot for slot in slots for _ in range(2))
@@ -47,7 +47,7 @@ def test_hosts_that_disagree_by_minutes_book_and_remind_once(hosts, random, figu
         assert money_problems(hosts.stripe, datetime.now(UTC), settled=False) == []
     assert crowd.booked or payers.booked
     figures(
-        f"Three hosts 90 seconds apart, {3 * GUESTS} guests who want {3 * GUESTS // 2} times:"
+        f"Three hosts up to 90 seconds apart, {3 * GUESTS} guests who want {3 * GUESTS // 2} times:"
         f" {len(crowd.booked) + len(payers.booked)} booked, each mail came once."
     )
 
