@@ -60,6 +60,7 @@ class Gate:
         for line in lines:
             with suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
+            line.close()
 
     def _accept(self, listening: socket.socket) -> None:
         while True:

@@ -143,6 +143,7 @@ def test_an_issue_and_a_reminder_reach_everybody_once(hosts, random, figures):
 
 def test_what_is_due_at_a_time_is_started_by_one_of_the_workers(hosts):
     hosts.query("DELETE FROM procrastinate_jobs")
+    hosts.query("DELETE FROM procrastinate_periodic_defers")
     restart_workers(hosts)
     assert hosts.query(STARTED_TWICE) == []
 

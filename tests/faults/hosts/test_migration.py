@@ -31,7 +31,7 @@ NEXT = "tests.faults.hosts.next_settings"
 HISTORY = """
     INSERT INTO booking_booking SELECT (jsonb_populate_record(NULL::booking_booking, to_jsonb(b) || jsonb_build_object(
         'id', nextval(pg_get_serial_sequence('booking_booking', 'id')),
-        'reference', 'alt' || n, 'form_token', gen_random_uuid(), 'email', 'alt' || n || '@alt.example',
+        'reference', 'alt' || n, 'form_token', gen_random_uuid(), 'uid', gen_random_uuid(), 'email', 'alt' || n || '@alt.example',
         'start', timestamptz '2000-01-01' + n * interval '1 hour',
         'end', timestamptz '2000-01-01' + n * interval '1 hour' + interval '30 minutes'))).*
     FROM generate_series(1, %s) n, (SELECT * FROM booking_booking WHERE status = 'confirmed' LIMIT 1) b
@@ -72,21 +72,21 @@ def test_a_migration_under_load_fails_nobody(undone, random, figures):
     slots = free_slots(hosts)
     crowd.book(next(slots))
     hosts.query(HISTORY, OLD_ROWS)
-    said: list[str] = []
 
     def deploy() -> None:
         with somebody_reads_for_long(hosts):
-            preparing = threading.Thread(target=lambda: said.append(prepare(hosts)))
-            preparing.start()
+            preparing = migrate(hosts, "prepare_database")
+            assert preparing.stderr is not None
+            assert "its migration is tried again" in preparing.stderr.readline()
             time.sleep(READING_SECONDS)
-        preparing.join()
+        assert preparing.communicate(timeout=120)[1] is not None
+        assert preparing.returncode == 0
         take_over(hosts)
 
     crowd.book_all(itertools.islice(slots, GUESTS), apart=READING_SECONDS / GUESTS, during=deploy)
     crowd.book_all(itertools.islice(slots, 3))
     hosts.settle()
 
-    assert "its migration is tried again" in said[0]
     assert hosts.query(HAS_COLUMN) == [(1,)]
     assert (crowd.apologies, crowd.unanswered) == (0, 0)
     assert len(crowd.booked) == GUESTS + 4
@@ -104,11 +104,7 @@ def test_without_a_limit_on_its_patience_everybody_waits_behind_the_migration(un
     visitor = Visitor(hosts.urls[0])
     slot = next(free_slots(hosts))
     with somebody_reads_for_long(hosts):
-        careless = subprocess.Popen(
-            [sys.executable, "manage.py", "migrate", "-v0"],
-            cwd=ROOT,
-            env={**hosts.environment, "DJANGO_SETTINGS_MODULE": NEXT},
-        )
+        careless = migrate(hosts, "migrate")
         wait_until(lambda: hosts.query(WAITING) == [(1,)])
         answers: list[int] = []
         waiting = threading.Thread(target=lambda: answers.append(visitor.get(slot).status))
@@ -116,14 +112,20 @@ def test_without_a_limit_on_its_patience_everybody_waits_behind_the_migration(un
         waiting.join(timeout=2)
         assert answers == []
     waiting.join()
-    assert careless.wait(timeout=60) == 0
+    careless.communicate(timeout=60)
+    assert careless.returncode == 0
     assert answers == [200]
 
 
-def prepare(hosts: Hosts) -> str:
-    done = hosts.manage("prepare_database", "-v0", DJANGO_SETTINGS_MODULE=NEXT)
-    assert done.returncode == 0, done.stderr
-    return done.stderr
+def migrate(hosts: Hosts, command: str) -> subprocess.Popen[str]:
+    """The later version's migration, on its way."""
+    return subprocess.Popen(
+        [sys.executable, "manage.py", command, "-v0"],
+        cwd=ROOT,
+        env={**hosts.environment, "DJANGO_SETTINGS_MODULE": NEXT},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def take_over(hosts: Hosts) -> None:
