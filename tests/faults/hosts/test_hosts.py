@@ -158,6 +158,7 @@ def restart_workers(hosts: Hosts) -> None:
     """A worker that begins looks for what was due in the last minutes."""
     for host in hosts.hosts:
         hosts.kill(host.worker)
+    hosts.query("DELETE FROM procrastinate_workers")
     hosts.start()
     wait_until(lambda: hosts.query(WORKERS) == [(len(hosts.hosts),)])
     hosts.settle()

@@ -61,9 +61,12 @@ def somebody_reads_for_long(hosts: Hosts) -> Iterator[None]:
 def undone(hosts: Hosts) -> Iterator[Hosts]:
     yield hosts
     for host in hosts.hosts:
-        host.run_version("tests.faults.hosts.settings")
+        host.run_version(hosts.environment["DJANGO_SETTINGS_MODULE"])
+        for part in host.parts:
+            hosts.kill(part)
     for statement in UNDO:
         hosts.query(statement)
+    hosts.start()
 
 
 def test_a_migration_under_load_fails_nobody(undone, random, figures):
