@@ -80,7 +80,7 @@ def _renew_pool() -> None:
 
     Else the visitors would find the dead connections one by one, with a growing pause after each.
     """
-    pool = connection.pool
+    pool = getattr(connection, "pool", None)
     if pool is not None:
         pool.check()
 

@@ -13,7 +13,7 @@ import pytest
 from tests.booking.money_invariants import problems as money_problems
 from tests.faults.hosts.guests import PAID, Crowd, free_slots
 from tests.faults.hosts.invariants import problems
-from tests.faults.hosts.site import ASK, Host, Hosts
+from tests.faults.hosts.site import ASK, Hosts
 from tests.running_site import TYPING_SECONDS, Visitor, wait_until
 
 pytestmark = pytest.mark.xdist_group("faults")
@@ -111,16 +111,17 @@ def test_a_worker_that_was_asleep_sends_nothing_twice(hosts, random):
     """As a virtual machine that is suspended in the middle of a mail, and goes on."""
     hosts.mail_gate.slow(0.4)
     crowd = Crowd(hosts, random)
-    sleeper: Host = hosts.hosts[0]
-    assert sleeper.worker.process is not None
+    process = hosts.hosts[0].worker.process
+    assert process is not None
+    pid = process.pid
 
     def sleep() -> None:
         time.sleep(TYPING_SECONDS + 1.0)
-        os.killpg(sleeper.worker.process.pid, signal.SIGSTOP)
+        os.killpg(pid, signal.SIGSTOP)
         time.sleep(8 if SOAK else 7)  # long enough to be taken for dead here
         hosts.query(ASK, "jobs.rescue", "jobs.rescue")
         time.sleep(1)
-        os.killpg(sleeper.worker.process.pid, signal.SIGCONT)
+        os.killpg(pid, signal.SIGCONT)
 
     crowd.book_all(itertools.islice(free_slots(hosts), 4), during=sleep)
     hosts.mail_gate.open()

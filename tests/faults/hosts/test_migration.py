@@ -40,6 +40,7 @@ UNDO = (
     "DROP INDEX IF EXISTS bookings_by_mood",
     "ALTER TABLE booking_booking DROP COLUMN IF EXISTS mood",
     "DELETE FROM django_migrations WHERE app = 'next_version'",
+    "DELETE FROM booking_booking WHERE email LIKE '%@alt.example'",
 )
 WAITING = """
     SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'
