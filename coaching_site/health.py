@@ -17,6 +17,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from psycopg_pool import PoolTimeout
 
+from coaching_site import clock
+
 logger = logging.getLogger(__name__)
 
 # A worker writes its heartbeat every ten seconds.
@@ -41,10 +43,14 @@ def readyz(request: HttpRequest) -> HttpResponse:
             "database": "ok",
             "migrations": "pending" if _known_migrations() - _applied_migrations() else "ok",
             "worker": "ok" if _worker_was_seen() else "missing",
+            "clock": "off" if clock.is_off() else "ok",
         }
     except (DatabaseError, PoolTimeout) as error:
         logger.error("The database does not answer (%s).", type(error).__name__)
-        state = {"database": "unreachable", "migrations": "unknown", "worker": "unknown"}
+        state = {
+            "database": "unreachable",
+            **dict.fromkeys(("migrations", "worker", "clock"), "unknown"),
+        }
     well = set(state.values()) == {"ok"}
     return JsonResponse(state, status=200 if well else 503)
 

@@ -68,10 +68,21 @@ class Listener:
         with psycopg.connect(**line) as listening:
             listening.execute(f"LISTEN {CHANNEL}")
             self._edition = next(self._numbers)
+            _renew_pool()
             while True:
                 for _ in listening.notifies(timeout=BEAT_SECONDS, stop_after=1):
                     self._edition = next(self._numbers)
                 listening.execute("SELECT 1")
+
+
+def _renew_pool() -> None:
+    """Replace what broke together with the line before.
+
+    Else the visitors would find the dead connections one by one, with a growing pause after each.
+    """
+    pool = getattr(connection, "pool", None)
+    if pool is not None:
+        pool.check()
 
 
 _listener = Listener()

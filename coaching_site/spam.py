@@ -49,10 +49,13 @@ class Stamp(forms.CharField):
         super().__init__(required=False, widget=forms.HiddenInput, initial=fresh_stamp)
 
     def bound_data(self, data: Any, initial: Any) -> str:
-        """The stamp that was sent while it is of use, else a new one."""
+        """The stamp that was sent while it is of use, else a new one.
+
+        One from the future comes from a host whose clock is ahead: here it would be refused until then.
+        """
         made = _read(data)
-        is_old = made is None or timezone.now() - made > LONGEST
-        return fresh_stamp() if is_old else str(data)
+        is_of_use = made is not None and timedelta(0) <= timezone.now() - made <= LONGEST
+        return str(data) if is_of_use else fresh_stamp()
 
 
 def fresh_stamp() -> str:

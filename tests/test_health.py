@@ -1,7 +1,10 @@
 """`/healthz` speaks for the process alone, `/readyz` for database, migrations and worker."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 
 def heartbeat(age: str) -> None:
@@ -26,7 +29,7 @@ def test_all_is_well(client):
     response = client.get("/readyz")
 
     assert response.status_code == 200
-    assert response.json() == {"database": "ok", "migrations": "ok", "worker": "ok"}
+    assert response.json() == {"database": "ok", "migrations": "ok", "worker": "ok", "clock": "ok"}
 
 
 @pytest.mark.django_db
@@ -48,7 +51,12 @@ def test_a_migration_that_was_not_carried_out_is_noticed(client):
     response = client.get("/readyz")
 
     assert response.status_code == 503
-    assert response.json() == {"database": "ok", "migrations": "pending", "worker": "ok"}
+    assert response.json() == {
+        "database": "ok",
+        "migrations": "pending",
+        "worker": "ok",
+        "clock": "ok",
+    }
 
 
 @pytest.mark.django_db
@@ -59,3 +67,15 @@ def test_a_database_that_does_not_answer_is_noticed(client, monkeypatch):
 
     assert response.status_code == 503
     assert response.json()["database"] == "unreachable"
+
+
+@pytest.mark.django_db
+def test_a_clock_that_is_not_the_databases_is_noticed(client, monkeypatch):
+    heartbeat("5 seconds")
+    ahead = timezone.now() + timedelta(minutes=3)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: ahead)
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 503
+    assert response.json()["clock"] == "off"

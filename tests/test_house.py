@@ -77,6 +77,7 @@ FLOORS = {
         "pictures",
         "kept",
         "counters",
+        "clock",
         "news",
         "consent",
         "inbox",

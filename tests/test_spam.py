@@ -84,3 +84,13 @@ def test_a_mistake_elsewhere_does_not_start_the_clock_anew():
 
 def test_a_fresh_form_carries_the_time_it_was_made(now):
     assert GuardedForm()["stamp"].value() == spam.stamp(now)
+
+
+def test_a_page_from_a_host_whose_clock_is_ahead_gets_through_the_second_time(monkeypatch, now):
+    refused = sent(-SECOND * 300)
+    again = refused["stamp"].value()
+
+    monkeypatch.setattr("django.utils.timezone.now", lambda: now + spam.SHORTEST)
+
+    assert refused.non_field_errors() == [spam.SEND_AGAIN]
+    assert GuardedForm({"name": "Ada", "website": "", "stamp": again}).is_valid()
