@@ -778,3 +778,8 @@ def command(*arguments: str) -> str:
     output = StringIO()
     call_command("newsletter", *arguments, stdout=output)
     return output.getvalue()
+
+
+def test_an_issue_that_is_not_there_is_said_so():
+    with pytest.raises(CommandError, match="no issue 4711"):
+        command("4711")
