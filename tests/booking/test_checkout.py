@@ -16,6 +16,7 @@ from booking.errors import (
     PaymentUnclear,
 )
 from booking.models import Alarm, Booking, Deposit, Notification, Refund
+from booking.stripe_gateway import Dispute
 from tests.booking.conftest import BEN, NINE, hold
 
 MINUTE = timedelta(minutes=1)
@@ -349,3 +350,28 @@ def test_a_dispute_alarms_once(booked, stripe, now):
 
     assert Alarm.objects.get().kind == Alarm.Kind.DISPUTE
     assert Deposit.objects.get().is_disputed
+
+
+def test_a_spoiled_answer_to_a_refund_is_asked_again_and_pays_back_once(booked, stripe, now):
+    """Stripe keeps a 500 under its key for a day: the same key would never send the money."""
+    refund = deposits.refund_by_hand(Deposit.objects.get(), 15000, by="coach", now=now)
+    stripe.faults.server_error(on="POST /v1/refunds")
+    with pytest.raises(PaymentsAway):
+        deposits.send(refund, now=now)
+
+    deposits.send(Refund.objects.get(), now=now)
+
+    assert Refund.objects.get().status == "succeeded"
+    assert [each["amount"] for each in stripe.refunds] == [15000]
+
+
+def test_money_of_another_site_at_the_same_stripe_is_left_alone(booked, now):
+    before = list(Deposit.objects.values())
+
+    deposits.note_refunds("pi_of_a_shop", [], now=now)
+    deposits.note_dispute(
+        Dispute(id="dp_1", payment_intent="pi_of_a_shop", status="lost", due_by=None), now=now
+    )
+
+    assert list(Deposit.objects.values()) == before
+    assert not Alarm.objects.exists()

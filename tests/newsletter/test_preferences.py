@@ -730,3 +730,17 @@ def test_a_new_address_that_complained_meanwhile_is_not_put_on_the_list(
     assert client.post(move_path).status_code == 410
     reader.refresh_from_db()
     assert (reader.address, reader.status) == (ADA, "confirmed")
+
+
+def test_too_many_new_addresses_in_a_row_are_refused_and_nobody_is_written_to(
+    client, reader, mailbox, run_jobs, monkeypatch
+):
+    mailbox.clear()
+    monkeypatch.setattr("newsletter.views.common.TRIES_OVERALL", 0)
+
+    response = ask_to_move(client, reader)
+
+    run_jobs()
+    assert response.status_code == 429
+    assert f'value="{NEW}"' in shown(response)
+    assert mailbox.messages == []
