@@ -12,6 +12,7 @@ from coaching_site import links, markdown
 from coaching_site.pdf import Column, Paper, Run
 
 DRAFT = "Entwurf, bitte von einer Anwältin oder einem Anwalt prüfen lassen."
+CODE = ("fence", "code_block")
 
 
 def draw(
@@ -41,7 +42,7 @@ def _draw(paper: Paper, node: SyntaxTreeNode, *, indent: int = 0) -> None:
         paper.new_page()
     elif node.type == "table":
         _draw_table(paper, node)
-    elif node.type in ("fence", "code_block"):
+    elif node.type in CODE:
         paper.paragraph(node.content, indent=indent)
     else:
         for child in node.children:
@@ -85,11 +86,17 @@ def _runs(node: SyntaxTreeNode) -> Iterator[Run]:
 
 def _inline(tokens: list[Token]) -> Iterator[Token]:
     """What stands in paragraphs; several of them in one item become lines."""
-    paragraphs = [token.children or [] for token in tokens if token.type == "inline"]
+    paragraphs = [_words(token) for token in tokens if token.type in ("inline", *CODE)]
     for number, children in enumerate(paragraphs):
         if number:
             yield Token("hardbreak", "br", 0)
         yield from children
+
+
+def _words(token: Token) -> list[Token]:
+    if token.type in CODE:
+        return [Token("text", "", 0, content=token.content.rstrip("\n"))]
+    return token.children or []
 
 
 def _absolute(href: str) -> str:

@@ -7,10 +7,13 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.test import override_settings
 from django.urls import reverse
 
 from booking import availability, by_hand, cancellation, checkout, deposits
+from booking.admin import money
 from booking.models import Alarm, Booking, Deposit
+from coaching_site.german import NBSP
 from tests.booking.conftest import ADA, BEN, HALF_PAST_NINE, NINE, hold, somebody
 from tests.booking.desk import pay, queries, staff, words
 
@@ -314,3 +317,33 @@ def test_the_export_of_payments_names_guest_and_payment(desk, booked):
     assert response["Content-Disposition"] == 'attachment; filename="zahlungen.csv"'
     for value in (ADA.email, booked.reference, "150,00", deposit.payment_intent):
         assert value in text
+
+
+# --- what can go back from here -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "sentence"),
+    [
+        ({"livemode": True}, "sk_test_1", "anderen Modus von Stripe"),
+        ({}, "", "Stripe ist nicht eingerichtet"),
+        ({"dispute_id": "dp_1", "dispute_status": "lost"}, "sk_test_1", "Die Bank hat dem Gast"),
+        ({"refunded_cents": 15000}, "sk_test_1", "Es ist schon alles zurück"),
+    ],
+    ids=["other mode", "no Stripe", "lost", "nothing left"],
+)
+def test_the_desk_says_why_nothing_can_go_back(booked, changes, key, sentence):
+    deposit = Deposit.objects.get()
+    for name, value in changes.items():
+        setattr(deposit, name, value)
+
+    with override_settings(STRIPE_SECRET_KEY=key):
+        assert sentence in money.why_no_refund(deposit)
+
+
+def test_a_lost_dispute_stands_in_the_word_about_the_money(booked):
+    Deposit.objects.update(dispute_id="dp_1", dispute_status="lost")
+
+    assert money.word(Booking.objects.get()) == f"150,00{NBSP}€ im Streit verloren"
+    assert money.state(Deposit.objects.get()).endswith("im Streit verloren")
+    Deposit.objects.update(dispute_id="", dispute_status="")

@@ -9,7 +9,8 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.urls import reverse
 
-from booking import deposits, invoicing, orders
+from booking import cancellation, deposits, invoicing, orders
+from booking.errors import WithdrawalDecided
 from booking.models import Booking, Deposit, Refund, Withdrawal, WithdrawalMail
 from tests.booking.conftest import ADA
 from tests.booking.desk import pay_and_bill, queries, staff, words
@@ -263,3 +264,33 @@ def test_an_unpaid_bill_is_announced_to_fall_away_and_a_paid_one_asks_for_the_co
 
     invoicing.note_paid(bill, on=later.date(), by="coach", now=later)
     assert "Überweise ihn zurück" in words(desk.get(page(withdrawal)))
+
+
+def test_the_page_says_what_became_of_the_call(desk, withdrawal, paid, now):
+    hour = timedelta(hours=1)
+    Booking.objects.filter(pk=paid.pk).update(start=now - 2 * hour, end=now - hour)
+    assert "Hat stattgefunden." in words(desk.get(page(withdrawal)))
+
+    Booking.objects.filter(pk=paid.pk).update(no_show_at=now)
+    assert "Der Gast ist nicht erschienen." in words(desk.get(page(withdrawal)))
+
+    cancellation.cancel_by_coach(Booking.objects.get(pk=paid.pk), now=now)
+    assert "Der Termin ist abgesagt." in words(desk.get(page(withdrawal)))
+
+
+def test_a_payment_in_dispute_is_named_before_a_withdrawal_is_accepted(desk, withdrawal, stripe):
+    stripe.open_dispute(stripe.intents[0]["id"])
+    stripe.deliver_pending()
+
+    assert "geht von ihr nichts zurück" in words(desk.get(page(withdrawal, "accept")))
+
+
+def test_what_was_decided_meanwhile_is_not_matched_any_more(desk, paid, now):
+    withdrawal = declare(now, contract="weiß nicht", email="jemand@example.org")
+    desk.post(page(withdrawal, "without_effect"), {"note": "Es gibt keinen Vertrag."})
+
+    shown = words(desk.post(page(withdrawal, "match"), {"reference": paid.reference}, follow=True))
+
+    assert WithdrawalDecided.message in shown
+    withdrawal.refresh_from_db()
+    assert withdrawal.booking is None

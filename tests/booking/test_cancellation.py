@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from booking import cancellation
-from booking.errors import NotBooked, TooLateToCancel
-from booking.models import Notification
+from booking.errors import NotBooked, NothingToRefund, TooLateToCancel
+from booking.models import Notification, Refund
 from booking.scheduling import HOLD_LIFE
 from tests.booking.conftest import ADA, BEN, NINE, hold
 
@@ -54,3 +54,28 @@ def test_the_slot_of_a_cancelled_call_can_be_booked_again(call_type, confirmed, 
 
     confirmed.refresh_from_db()
     assert (taken.status, confirmed.status) == ("held", "cancelled")
+
+
+def test_a_free_call_has_nothing_that_could_go_back(confirmed, now):
+    with pytest.raises(NothingToRefund):
+        cancellation.cancel_for_withdrawal(confirmed, refund_cents=1, now=now)
+
+    confirmed.refresh_from_db()
+    assert confirmed.is_confirmed
+    assert cancellation.cancel_for_withdrawal(confirmed, refund_cents=0, now=now) is None
+    confirmed.refresh_from_db()
+    assert (confirmed.status, confirmed.cancelled_by) == ("cancelled", "guest")
+
+
+def test_nobody_withdraws_from_a_mere_hold(held, now):
+    with pytest.raises(NotBooked):
+        cancellation.cancel_for_withdrawal(held, refund_cents=0, now=now)
+
+
+def test_more_than_was_paid_never_goes_back_and_the_appointment_stays(booked, now):
+    with pytest.raises(NothingToRefund):
+        cancellation.cancel_for_withdrawal(booked, refund_cents=15001, now=now)
+
+    booked.refresh_from_db()
+    assert booked.is_confirmed
+    assert not Refund.objects.exists()

@@ -8,8 +8,15 @@ import pytest
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from booking import cancellation, checkout, deposits, scheduling
-from booking.errors import HoldRanOut, NothingToRefund, PaymentsAway, PaymentUnclear
+from booking.errors import (
+    HoldRanOut,
+    NothingToRefund,
+    PaymentsAway,
+    PaymentsRefused,
+    PaymentUnclear,
+)
 from booking.models import Alarm, Booking, Deposit, Notification, Refund
+from booking.stripe_gateway import Dispute
 from tests.booking.conftest import BEN, NINE, hold
 
 MINUTE = timedelta(minutes=1)
@@ -199,6 +206,82 @@ def test_after_a_server_error_the_next_try_is_a_new_attempt(booking, stripe, now
     assert Deposit.objects.count() == 2
 
 
+def test_a_refused_payment_page_is_told_to_the_coach_once_and_nothing_stays_open(
+    booking, stripe, now
+):
+    stripe.faults.refuse(403, "no right", on="POST /v1/checkout/sessions")
+
+    with pytest.raises(PaymentsRefused):
+        checkout.begin(booking, now=now)
+
+    assert Alarm.objects.get().kind == Alarm.Kind.REFUSED
+    assert not Deposit.objects.unfinished().exists()
+    assert checkout.begin(booking, now=now)
+
+
+def test_who_gives_up_while_stripe_is_spoiled_gives_the_time_back(booking, stripe, now):
+    """The first answer got lost, the second is an error for good: nobody ever saw a page to pay on."""
+    stripe.faults.reset(on="POST /v1/checkout/sessions", times=None)
+    with pytest.raises(PaymentsAway):
+        checkout.begin(booking, now=now)
+    stripe.faults.clear()
+    stripe.faults.server_error(on="POST /v1/checkout/sessions")
+
+    given_up = checkout.give_up(booking, now=now)
+
+    assert given_up.status == "expired"
+    assert not Deposit.objects.unfinished().exists()
+
+
+def test_who_gives_up_while_stripe_refuses_gives_the_time_back(booking, stripe, now):
+    stripe.faults.reset(on="POST /v1/checkout/sessions", times=None)
+    with pytest.raises(PaymentsAway):
+        checkout.begin(booking, now=now)
+    stripe.faults.clear()
+    stripe.faults.refuse(403, "no right", on="POST /v1/checkout/sessions")
+
+    assert checkout.give_up(booking, now=now).status == "expired"
+    assert not Deposit.objects.unfinished().exists()
+
+
+def test_a_page_stripe_knows_no_more_is_closed_and_the_next_one_opens(
+    booking, session, stripe, now
+):
+    gone = {"on": "POST /v1/checkout/sessions/*", "code": "resource_missing"}
+    stripe.faults.refuse(404, "No such checkout.session", **gone)
+    stripe.advance(3600)
+
+    assert checkout.give_up(booking, now=now).status == "expired"
+    assert not Deposit.objects.unfinished().exists()
+
+
+def test_while_stripe_refuses_to_end_a_page_the_time_stays_held(booking, session, stripe, now):
+    stripe.faults.refuse(403, "no right", on="* /v1/checkout/sessions/*", times=None)
+
+    with pytest.raises(PaymentsRefused):
+        checkout.give_up(booking, now=now)
+
+    stripe.faults.clear()
+    booking.refresh_from_db()
+    assert booking.status == "held"
+    assert Deposit.objects.unfinished().exists()
+
+
+def test_one_payment_stripe_refuses_to_tell_about_keeps_nobody_from_theirs(
+    booking, session, paid_type, stripe, now
+):
+    other = hold(paid_type, guest=BEN, start=NINE + 2 * timedelta(hours=1), now=now)
+    checkout.begin(other, now=now)
+    for each in stripe.sessions:
+        stripe.pay(each["id"])
+    stripe.faults.refuse(403, "no right", on=f"GET /v1/checkout/sessions/{session['id']}")
+
+    done = checkout.reconcile(now=now)
+
+    other.refresh_from_db()
+    assert (done.payments, other.status) == (1, "confirmed")
+
+
 def test_when_the_hold_ran_out_the_guest_is_asked_once_more(booking, session, stripe, now):
     late = now + timedelta(minutes=36)
     stripe.advance(36 * 60)
@@ -267,3 +350,28 @@ def test_a_dispute_alarms_once(booked, stripe, now):
 
     assert Alarm.objects.get().kind == Alarm.Kind.DISPUTE
     assert Deposit.objects.get().is_disputed
+
+
+def test_a_spoiled_answer_to_a_refund_is_asked_again_and_pays_back_once(booked, stripe, now):
+    """Stripe keeps a 500 under its key for a day: the same key would never send the money."""
+    refund = deposits.refund_by_hand(Deposit.objects.get(), 15000, by="coach", now=now)
+    stripe.faults.server_error(on="POST /v1/refunds")
+    with pytest.raises(PaymentsAway):
+        deposits.send(refund, now=now)
+
+    deposits.send(Refund.objects.get(), now=now)
+
+    assert Refund.objects.get().status == "succeeded"
+    assert [each["amount"] for each in stripe.refunds] == [15000]
+
+
+def test_money_of_another_site_at_the_same_stripe_is_left_alone(booked, now):
+    before = list(Deposit.objects.values())
+
+    deposits.note_refunds("pi_of_a_shop", [], now=now)
+    deposits.note_dispute(
+        Dispute(id="dp_1", payment_intent="pi_of_a_shop", status="lost", due_by=None), now=now
+    )
+
+    assert list(Deposit.objects.values()) == before
+    assert not Alarm.objects.exists()

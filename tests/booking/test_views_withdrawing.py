@@ -265,3 +265,11 @@ def test_a_free_call_has_no_period(client, confirmed):
 
 def test_the_statutory_notice_names_the_very_address(client):
     assert f"{settings.SITE_URL}/vertrag-widerrufen/" in words(client.get("/widerruf/"))
+
+
+def test_without_an_address_of_the_practice_the_other_way_is_a_letter(send, monkeypatch):
+    Practice.objects.update(email="")
+    monkeypatch.setattr("booking.views.withdrawing.SENDS_A_NETWORK", 0)
+
+    assert "auch per Brief erklären" in words(send())
+    assert not Withdrawal.objects.exists()

@@ -16,6 +16,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from booking import cancellation, invoicing, scheduling
 from booking.models import BillingAddress, Booking, Invoice, OneOffLink
+from coaching_site import spam
 from coaching_site.desk import people
 from coaching_site.desk.models import PersonLink, PersonRequest
 from coaching_site.desk.tasks import due_person_requests
@@ -454,3 +455,31 @@ def test_the_invoice_of_somebody_forgotten_is_marked_and_found_by_its_number_alo
     assert "gesperrt" in by_number
     assert "Müller" not in by_number
     assert "nur noch für Finanzamt und Steuerberatung" in page
+
+
+def test_too_many_questions_for_a_link_are_refused_and_nobody_is_written_to(
+    client, db, mailbox, run_jobs, monkeypatch
+):
+    monkeypatch.setattr("newsletter.views.common.TRIES_OVERALL", 0)
+    stamp = spam.stamp(timezone.now() - timedelta(minutes=1))
+
+    response = client.post(
+        "/datenschutz/meine-daten/", {"email": "ada@example.org", "stamp": stamp}
+    )
+
+    run_jobs()
+    assert response.status_code == 429
+    assert "zu viele Versuche" in response.content.decode()
+    assert mailbox.messages == []
+
+
+def test_a_robot_that_asks_for_a_link_reads_the_same_and_nobody_is_written_to(
+    client, db, mailbox, run_jobs
+):
+    response = client.post(
+        "/datenschutz/meine-daten/", {"email": "ada@example.org", "website": "x"}
+    )
+
+    run_jobs()
+    assert (response.status_code, response.url) == (303, "/datenschutz/meine-daten/unterwegs/")
+    assert mailbox.messages == []

@@ -163,6 +163,13 @@ def test_a_backup_counts_until_the_next_night_went_by_without(coach, desk, setti
     assert "Seit mehr als einem Tag wurde nichts gesichert." not in words(desk.get(INDEX))
 
 
+def test_a_night_without_a_backup_is_told_on_the_first_page(desk, settings, tmp_path):
+    settings.BACKUP_FOLDER, settings.BACKUP_RECIPIENTS = tmp_path, ["age1x"]
+    (tmp_path / folder.name(timezone.now() - 2 * DAY)).touch()
+
+    assert "Seit mehr als einem Tag wurde nichts gesichert." in words(desk.get(INDEX))
+
+
 # --- the test mail --------------------------------------------------------------------------------
 
 

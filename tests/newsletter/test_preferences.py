@@ -703,3 +703,44 @@ def test_an_unreachable_reader_who_signs_up_anew_is_told_how_to_be_reached(
         assert "wieder zustellen" in words
         assert "musst nichts weiter tun" not in words
     assert path_in(message, "einstellungen") == settings_path(unreachable)
+
+
+def test_a_reader_who_moved_on_closes_the_link_that_was_used_before(
+    client, reader, move_path, now, mailbox, run_jobs
+):
+    """The first address confirmed, then a second: the old link must not bring the first back."""
+    client.post(move_path)
+    reader.refresh_from_db()
+    mailbox.clear()
+    ask_to_move(client, reader, "ada@ganz-neu.example")
+    run_jobs()
+    (message,) = mailbox.to("ada@ganz-neu.example")
+    assert client.post(path_in(message, "adresse")).status_code == 200
+
+    assert client.post(move_path).status_code == 410
+    reader.refresh_from_db()
+    assert reader.address == "ada@ganz-neu.example"
+
+
+def test_a_new_address_that_complained_meanwhile_is_not_put_on_the_list(
+    client, reader, move_path, now
+):
+    Suppression.objects.add(NEW, "complaint", now=now)
+
+    assert client.post(move_path).status_code == 410
+    reader.refresh_from_db()
+    assert (reader.address, reader.status) == (ADA, "confirmed")
+
+
+def test_too_many_new_addresses_in_a_row_are_refused_and_nobody_is_written_to(
+    client, reader, mailbox, run_jobs, monkeypatch
+):
+    mailbox.clear()
+    monkeypatch.setattr("newsletter.views.common.TRIES_OVERALL", 0)
+
+    response = ask_to_move(client, reader)
+
+    run_jobs()
+    assert response.status_code == 429
+    assert f'value="{NEW}"' in shown(response)
+    assert mailbox.messages == []

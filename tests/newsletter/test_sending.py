@@ -778,3 +778,21 @@ def command(*arguments: str) -> str:
     output = StringIO()
     call_command("newsletter", *arguments, stdout=output)
     return output.getvalue()
+
+
+def test_an_issue_that_is_not_there_is_said_so():
+    with pytest.raises(CommandError, match="no issue 4711"):
+        command("4711")
+
+
+def test_a_mail_that_cannot_be_written_keeps_no_other_from_leaving(relay, begin, caplog):
+    readers(3)
+    Subscriber.objects.filter(address="reader1@leser.example").update(address="jörg@leser.example")
+    issue = begin()
+
+    send()
+
+    assert states(issue) == {"sent": 2, "failed": 1}
+    assert relay.total == 2
+    assert "could not be written" in caplog.text
+    assert "jörg" not in caplog.text.partition("Traceback")[0]

@@ -350,3 +350,12 @@ def test_the_uncertain_are_sent_again_only_if_the_coach_says_so(admin_client, se
     one.refresh_from_db()
     two.refresh_from_db()
     assert (one.state, two.state) == ("uncertain", "pending")
+
+
+def test_nobody_chosen_is_nobody_written_to(admin_client, sending):
+    Delivery.objects.update(state="uncertain")
+
+    shown = page(admin_client.post(of(sending, "ungewiss"), {}, follow=True))
+
+    assert "Wähle aus, wem du sie noch einmal schicken willst." in shown
+    assert set(sending.deliveries.values_list("state", flat=True)) == {"uncertain"}

@@ -14,7 +14,7 @@ from booking import checkout, scheduling
 from coaching_site import periods
 from coaching_site.environment import Copying
 from coaching_site.periods import NETWORKS
-from pages import filling, legal, legal_facts, offering
+from pages import filling, legal, legal_facts, legal_pdf, offering
 from pages.legal import NothingNew, NotWhole, TooEarly
 from pages.legal_models import LegalText
 from pages.models import Practice
@@ -713,6 +713,33 @@ def test_a_version_is_always_the_same_file(whole, now, kind):
 
     assert legal.pdf(kind, today=TODAY) == first
     assert first.startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1. eins\n2. {}",
+        "- eins\n\n  {}",
+        "- eins\n  - {}",
+        "- eins\n\n  ```\n  {}\n  ```",
+        "```\n{}\n```",
+        "    {}",
+        "> {}",
+        "> - {}",
+        "Zeile\\\n{}",
+        "Zeile\n{}",
+        "Ein `{}` im Satz",
+        "[*{}*](/agb/) und [hier](#oben)",
+        "| a | b |\n|---|---|\n| eins | {} |",
+    ],
+)
+def test_no_word_of_a_legal_text_is_missing_in_its_file(text, now):
+    def drawn(word: str) -> bytes:
+        return legal_pdf.draw(
+            title="AGB", text=text.format(word), brand="P", made_at=now, state="X", is_draft=False
+        )
+
+    assert drawn("Frist") != drawn("Ende")
 
 
 # --- facts ------------------------------------------------------------------------------------

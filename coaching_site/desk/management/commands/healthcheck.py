@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from http.client import HTTPException
 from typing import Any
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from django.conf import settings
@@ -45,5 +46,5 @@ def _ask(path: str) -> tuple[int, str]:
             return answer.status, answer.read().decode()
     except HTTPError as error:
         return error.code, error.read().decode()
-    except (URLError, OSError) as error:
+    except (HTTPException, OSError) as error:
         return 0, f"The site does not answer ({type(error).__name__})."
