@@ -220,7 +220,7 @@ def test_a_refused_payment_page_is_told_to_the_coach_once_and_nothing_stays_open
 
 
 def test_who_gives_up_while_stripe_is_spoiled_gives_the_time_back(booking, stripe, now):
-    """The first answer got lost, the second is an error for good: nobody ever saw a page to pay on."""
+    """The first question never arrived, the second is an error for good: nobody saw a page to pay on."""
     stripe.faults.reset(on="POST /v1/checkout/sessions", times=None)
     with pytest.raises(PaymentsAway):
         checkout.begin(booking, now=now)
@@ -244,14 +244,20 @@ def test_who_gives_up_while_stripe_refuses_gives_the_time_back(booking, stripe, 
     assert not Deposit.objects.unfinished().exists()
 
 
-def test_a_page_stripe_knows_no_more_is_closed_and_the_next_one_opens(
-    booking, session, stripe, now
-):
-    gone = {"on": "POST /v1/checkout/sessions/*", "code": "resource_missing"}
-    stripe.faults.refuse(404, "No such checkout.session", **gone)
-    stripe.advance(3600)
+def test_a_page_stripe_knows_no_more_keeps_no_time_held(booking, session, stripe, now):
+    stripe.faults.refuse(
+        404,
+        "No such checkout.session",
+        on="* /v1/checkout/sessions/*",
+        times=None,
+        code="resource_missing",
+    )
 
-    assert checkout.give_up(booking, now=now).status == "expired"
+    given_up = checkout.give_up(booking, now=now)
+
+    stripe.faults.clear()
+    stripe.expire(session["id"])  # what is gone can be paid by nobody
+    assert given_up.status == "expired"
     assert not Deposit.objects.unfinished().exists()
 
 
