@@ -54,6 +54,9 @@ class Listener:
             except psycopg.Error as error:
                 if self._edition is not None:
                     logger.warning("The line for news is down: %s", type(error).__name__)
+            except Exception:
+                # Without this thread nothing would be kept until the process ends.
+                logger.exception("The line for news broke; it is tried again.")
             finally:
                 self._edition = None
             time.sleep(PAUSE_SECONDS)
@@ -81,7 +84,8 @@ def _renew_pool() -> None:
     Else the visitors would find the dead connections one by one, with a growing pause after each.
     """
     pool = getattr(connection, "pool", None)
-    if pool is not None:
+    # Nobody may have asked the database in this process yet: then there is nothing to renew.
+    if pool is not None and not pool.closed:
         pool.check()
 
 

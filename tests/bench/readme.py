@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tests.bench.measure import Part
 README = Path(__file__).resolve().parent.parent.parent / "README.md"
 BEGIN = "<!-- figures: begin, written by make bench -->"
 END = "<!-- figures: end -->"
+WIDTH = 105
 ABOUT = """\
 Measured with `make bench` on {facts}. What is compared was measured in turns, in one run; numbers
 are medians of several rounds, and only ratios travel to other machines. CPU is that of the site's
@@ -27,7 +29,8 @@ def figures(parts: Mapping[str, Part], facts: str) -> str:
     """The whole block: where it was measured, the overview, then each part."""
     pairs = [pair for part in parts.values() for pair in part.pairs]
     texts = [part.text for part in parts.values() if part.text]
-    return "\n".join([ABOUT.format(facts=facts), measure.overview(pairs), *texts]).strip()
+    about = textwrap.fill(ABOUT.format(facts=facts), WIDTH, break_on_hyphens=False)
+    return "\n".join([f"{about}\n", measure.overview(pairs), *texts]).strip()
 
 
 def replaced(text: str, block: str) -> str:
