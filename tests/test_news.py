@@ -30,4 +30,4 @@ def test_a_process_hears_of_changes_before_it_ever_asked_the_database():
         text=True,
     )
 
-    assert asked.stdout.split() == ["True"], asked.stderr
+    assert (asked.stdout.split(), asked.stderr) == (["True"], "")
