@@ -20,11 +20,6 @@ ELSEWHERE = "93.184.217.34"
 NETWORK = "93.184.216.0/24"
 
 
-@pytest.fixture(autouse=True)
-def quick_passwords(settings) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 def allowed(times: int, name: str, network: str, now) -> int:
     """How many of so many tries are let through."""
     passed = 0

@@ -50,12 +50,6 @@ AT_THE_DOOR = {"login", "code", "two_factor_set_up", "logout"}
 PARTS = {"str": "x", "int": "1", "path": "x", "slug": "x", "uuid": "0" * 8}
 
 
-@pytest.fixture(autouse=True)
-def quick_passwords(settings) -> None:
-    """How long a password takes is test_login's business."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 @pytest.fixture
 def required(settings) -> None:
     """As where the site runs for its guests."""

@@ -29,7 +29,7 @@ MAKE_COACH = """
 def coach(page: Page, site) -> Page:
     """The desk, with somebody at it who may do everything."""
     name = f"coach-{secrets.token_hex(4)}"
-    site.query(MAKE_COACH, name, make_password(PASSWORD))
+    site.query(MAKE_COACH, name, make_password(PASSWORD, hasher="argon2"))
     page.goto(IMPORTS)
     page.get_by_label("Benutzername").fill(name)
     page.get_by_label("Passwort").fill(PASSWORD)

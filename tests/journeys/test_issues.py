@@ -48,7 +48,7 @@ SOON_ENOUGH = """
 def sign_in(page: Page, site) -> Page:
     """The desk, with somebody at it who may do everything."""
     name = f"coach-{secrets.token_hex(4)}"
-    site.query(MAKE_COACH, name, make_password(PASSWORD))
+    site.query(MAKE_COACH, name, make_password(PASSWORD, hasher="argon2"))
     page.goto(ISSUES)
     page.get_by_label("Benutzername").fill(name)
     page.get_by_label("Passwort").fill(PASSWORD)

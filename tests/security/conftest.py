@@ -30,7 +30,6 @@ def open_stripe(db, settings, now) -> Iterator[Sandbox]:
 @pytest.fixture
 def house(open_stripe, clock, settings, tmp_path, now) -> House:
     settings.MEDIA_ROOT = tmp_path
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.ANYMAIL = {
         **settings.ANYMAIL,
         "WEBHOOK_SECRET": "name:word",

@@ -10,8 +10,7 @@ from tests.desk.signing_in import DESK, PASSWORD, coach, give_password
 pytestmark = pytest.mark.django_db
 
 
-def test_a_new_password_ends_every_other_session(settings):
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+def test_a_new_password_ends_every_other_session():
     coach()
     here, elsewhere = Client(), Client()
     for browser in (here, elsewhere):

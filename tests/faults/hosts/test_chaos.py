@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date
 from http.client import HTTPException
 from random import Random
 
@@ -23,7 +22,7 @@ from tests.faults.hosts.guests import Crowd, Traveller, free_slots
 from tests.faults.hosts.invariants import problems
 from tests.faults.hosts.issue import UNSENT, begin_issue
 from tests.faults.hosts.site import Hosts
-from tests.import_load import WORDS, write_list
+from tests.import_load import write_list
 from tests.newsletter import issues
 from tests.running_site import TYPING_SECONDS, wait_until
 
@@ -84,7 +83,8 @@ def begin_import(lines: int) -> Import:
     write_list(lines, file)
     now = timezone.now()
     run = imports.take_in("liste.csv", file, by=None, now=now)
-    provenance = imports.Provenance("Messe", date(2026, 5, 4), WORDS)
+    # Nobody's consent: they come in, and no issue is sent to them.
+    provenance = imports.Provenance("Messe", None, "")
     imports.begin_check(run, mapping=run.mapping, provenance=provenance, now=now)
     wait_until(lambda: Import.objects.get(pk=run.pk).status == Import.Status.CHECKED)
     imports.start(run, now=now)

@@ -13,6 +13,7 @@ from threading import Barrier
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
 
 from booking.views import details
 from tests.faults.hosts.guests import PAID, Crowd, Traveller, free_slots
@@ -78,14 +79,16 @@ def test_guests_book_and_pay_across_hosts(hosts, random, figures):
     crowd = Crowd(hosts, random)
     crowd.book_all(itertools.islice(free_slots(hosts), GUESTS))
     payers = Crowd(hosts, random)
-    payers.book_all(itertools.islice(free_slots(hosts, PAID), GUESTS), pays=True)
+    # There may be fewer of these times than guests.
+    paid = list(itertools.islice(free_slots(hosts, PAID), GUESTS))
+    payers.book_all(paid, pays=True)
     hosts.settle()
 
     assert len(crowd.booked) == GUESTS
-    assert len(payers.booked) == GUESTS
+    assert len(payers.booked) == len(paid) > 0
     assert (crowd.apologies, payers.apologies) == (0, 0)
     assert problems(hosts, [crowd, payers]) == []
-    figures(f"{2 * GUESTS} guests booked across three hosts, half of them paying.")
+    figures(f"{GUESTS + len(paid)} guests booked across three hosts, {len(paid)} of them paid.")
 
 
 def test_a_limit_counts_on_all_hosts_together(hosts):
@@ -104,7 +107,7 @@ def test_a_limit_counts_on_all_hosts_together(hosts):
 def test_sessions_pictures_and_news_are_the_same_everywhere(hosts):
     with hosts.models():
         coach = get_user_model().objects.get(username="coach")
-        coach.set_password(PASSWORD)
+        coach.password = make_password(PASSWORD, hasher="argon2")  # as the hosts know it
         coach.save()
     (hosts.folder / "media" / "bild.webp").write_bytes(b"RIFF....WEBP")
     desk = Traveller(hosts.urls)
