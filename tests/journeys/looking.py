@@ -91,8 +91,11 @@ WITHOUT_FOCUS = """() => {
 }"""
 
 # What a sent form brought about has the focus, and an error is in the title too (WCAG 3.3.1, 4.1.3).
-UNSAID = """() => {
+# A browser gives the focus once it draws, which on a busy machine is a moment after it has loaded.
+UNSAID = """async () => {
   const told = document.querySelector("[role=alert], [role=status]");
+  for (let look = 0; look < 60 && told && document.activeElement !== told; look++)
+    await new Promise(drawn => setTimeout(drawn, 50));
   const isError = Boolean(document.querySelector("[role=alert]"));
   const found = [];
   if (isError !== /^(Fehler|Haltezeit um): /.test(document.title)) found.push(`the title: ${document.title}`);
